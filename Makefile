@@ -1,0 +1,58 @@
+# The house's commands. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lock proto explorer servers clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@echo "Setting up the virtual environment in $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.lock requirements/build.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the locked dependencies ..."
+	@$(PIP) install --require-hashes -r requirements/run.lock -r requirements/build.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.run
+	@echo "Installing the tools of development ..."
+	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+run: $(VENV)/.run explorer ## serve the whole product on http://127.0.0.1:8000 from embedded parts
+	@exec $(BIN)/homestay run
+
+explorer: ## build the GraphiQL page once (a plain page serves where npm is missing)
+	@bff/explorer/build.sh
+
+servers: ## install MariaDB, Redis and Chromium for the tests where that is possible (Debian, root)
+	@sh tests/servers.sh
+
+test: $(VENV)/.dev explorer servers ## pass the tests, on real MariaDB and Redis servers of their own
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## format, lint, types, house rules
+	@$(BIN)/ruff format --check --quiet . && echo "format  ok"
+	@$(BIN)/ruff check --quiet . && echo "lint    ok"
+	@$(BIN)/mypy --no-error-summary . && echo "types   ok"
+	@$(BIN)/lint-imports >/dev/null || { $(BIN)/lint-imports; exit 1; }; echo "imports ok"
+
+format: $(VENV)/.dev ## put the code into its form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+proto: $(VENV)/.dev ## generate the gRPC modules anew from proto/*.proto
+	@$(BIN)/python -m proto
+
+lock: $(VENV)/.dev ## resolve the dependencies anew and pin them with their hashes
+	@$(BIN)/python requirements/lock.py
+
+clean: ## remove what the commands made, but not var/ (your orders)
+	@rm -rf $(VENV) bff/explorer/build bff/explorer/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

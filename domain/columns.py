@@ -1,0 +1,121 @@
+"""Column types that mean the same on MySQL/MariaDB and on SQLite."""
+
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, SmallInteger, Table, TypeDecorator, literal
+from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlmodel import SQLModel
+
+# SQLite numbers rows by itself only under the exact type INTEGER.
+BIG_ID: Final = BigInteger().with_variant(Integer, "sqlite")
+TINYINT: Final = SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb")
+MYSQL_TABLE: Final = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_unicode_ci",
+}
+
+E = TypeVar("E", bound=IntEnum)
+
+
+class IntEnumColumn(TypeDecorator[E]):
+    """A closed set of numbers in a small integer column.
+
+    Reading a number that is not in the set raises ValueError: no answer is better than a wrong one.
+    """
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def __init__(self, members: type[E]) -> None:
+        super().__init__()
+        self.members = members
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:  # noqa: ANN401 -- SQLAlchemy's own signature
+        """One byte where the database has such a column."""
+        return dialect.type_descriptor(TINYINT)
+
+    def process_bind_param(self, value: E | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Python to table."""
+        return None if value is None else int(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> E | None:  # noqa: ARG002
+        """Table to Python."""
+        return None if value is None else self.members(value)
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The SQLAlchemy table of a table model, which SQLModel makes but does not declare."""
+    table = getattr(model, "__table__", None)
+    if not isinstance(table, Table):
+        raise TypeError(f"{model.__name__} is no table")
+    return table
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An instant: aware in Python, naive UTC in the table.
+
+    A database keeps no offset, and the drivers cut it off without a word; so what has none is refused.
+
+    Args:
+        milliseconds: whether the column keeps milliseconds or whole seconds; finer parts are cut off, never
+            rounded up into the future.
+    """
+
+    impl = DateTime
+    cache_ok = True
+
+    def __init__(self, *, milliseconds: bool = False) -> None:
+        super().__init__()
+        self.milliseconds = milliseconds
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:  # noqa: ANN401 -- SQLAlchemy's own signature
+        """Names the column's precision where the database wants to know it."""
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=3 if self.milliseconds else 0))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Python to table.
+
+        Raises:
+            ValueError: the value has no offset.
+        """
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs its offset")
+        fraction = value.microsecond // 1000 * 1000 if self.milliseconds else 0
+        return value.astimezone(UTC).replace(microsecond=fraction, tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Table to Python."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class utc_now(FunctionElement[datetime]):  # noqa: N801 -- it reads as an SQL function
+    """The database's present instant in UTC, to the millisecond, or `ago` before it."""
+
+    type = UTCDateTime(milliseconds=True)
+    inherit_cache = True
+
+    def __init__(self, ago: timedelta = timedelta()) -> None:
+        super().__init__(literal(ago // timedelta(microseconds=1)))
+
+
+@compiles(utc_now, "sqlite")
+def _sqlite_now(element: utc_now, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    # The text form in which SQLAlchemy stores a DateTime on SQLite, so that the two compare as text.
+    ago = compiler.process(element.clauses, **options)
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', (-({ago}) / 1000000.0) || ' seconds')"
+
+
+@compiles(utc_now, "mysql")
+@compiles(utc_now, "mariadb")
+def _mysql_now(element: utc_now, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"(utc_timestamp(3) - interval {compiler.process(element.clauses, **options)} microsecond)"

@@ -1,0 +1,109 @@
+"""What can be refused and what can fail, each with a stable code.
+
+HomestayError
+├── Refusal                 expected: whoever asks can do something about it
+│   ├── InvalidInput        INVALID_INPUT        a field breaks a rule
+│   ├── TooManyGuests       TOO_MANY_GUESTS      more guests than the homestay holds
+│   ├── StayTooLong         STAY_TOO_LONG        more nights than one order may have
+│   ├── HomestayNotFound    HOMESTAY_NOT_FOUND   the travel service has no such homestay
+│   ├── HomestayOffShelf    HOMESTAY_OFF_SHELF   it is not on sale
+│   ├── OrderNotFound       ORDER_NOT_FOUND      no such order, or it is somebody else's
+│   ├── PaymentNotFound     PAYMENT_NOT_FOUND    no such payment
+│   └── InvalidTransition   INVALID_TRANSITION   the state it is in does not allow this
+└── Failure                 nobody's fault here: try again later
+    └── UpstreamUnavailable UPSTREAM_UNAVAILABLE a service that we need can't be asked
+"""
+
+from enum import IntEnum, StrEnum
+from typing import ClassVar
+
+
+class ErrorCode(StrEnum):
+    """Machine-readable cause of a refusal or failure. Stable; new values may be added."""
+
+    INVALID_INPUT = "INVALID_INPUT"
+    HOMESTAY_NOT_FOUND = "HOMESTAY_NOT_FOUND"
+    HOMESTAY_OFF_SHELF = "HOMESTAY_OFF_SHELF"
+    TOO_MANY_GUESTS = "TOO_MANY_GUESTS"
+    STAY_TOO_LONG = "STAY_TOO_LONG"
+    ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
+    PAYMENT_NOT_FOUND = "PAYMENT_NOT_FOUND"
+    INVALID_TRANSITION = "INVALID_TRANSITION"
+    UPSTREAM_UNAVAILABLE = "UPSTREAM_UNAVAILABLE"
+
+
+class HomestayError(Exception):
+    """Anything that this product refuses or fails at knowingly."""
+
+    code: ClassVar[ErrorCode]
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Refusal(HomestayError):
+    """An expected no.
+
+    Attributes:
+        field: path into the request, in the contract's names and outermost first; empty when no single
+            field is to blame.
+    """
+
+    def __init__(self, message: str, *field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InvalidInput(Refusal):
+    code = ErrorCode.INVALID_INPUT
+
+
+class TooManyGuests(Refusal):
+    code = ErrorCode.TOO_MANY_GUESTS
+
+
+class StayTooLong(Refusal):
+    code = ErrorCode.STAY_TOO_LONG
+
+
+class HomestayNotFound(Refusal):
+    code = ErrorCode.HOMESTAY_NOT_FOUND
+
+
+class HomestayOffShelf(Refusal):
+    code = ErrorCode.HOMESTAY_OFF_SHELF
+
+
+class OrderNotFound(Refusal):
+    code = ErrorCode.ORDER_NOT_FOUND
+
+
+class PaymentNotFound(Refusal):
+    code = ErrorCode.PAYMENT_NOT_FOUND
+
+
+class InvalidTransition(Refusal):
+    """The move is not in the table of legal moves, or somebody else made another one first."""
+
+    code = ErrorCode.INVALID_TRANSITION
+
+    def __init__(self, message: str, *, current: IntEnum, wanted: IntEnum) -> None:
+        super().__init__(message)
+        self.current = current
+        self.wanted = wanted
+
+
+class Failure(HomestayError):
+    """Something that we depend on does not work; the same request may succeed later."""
+
+
+class UpstreamUnavailable(Failure):
+    """A service could not be asked in time, or answered what makes no sense."""
+
+    code = ErrorCode.UPSTREAM_UNAVAILABLE
+
+    def __init__(self, upstream: str, reason: str) -> None:
+        super().__init__(f"The {upstream} service can't be asked right now; please try again.")
+        self.upstream = upstream
+        self.reason = reason

@@ -1,0 +1,1 @@
+"""Homestay orders: what they cost, how they live, and how they end."""

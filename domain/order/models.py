@@ -1,0 +1,172 @@
+"""The order tables. `homestay_order` keeps the existing system's names and widths, so that ours can adopt its rows."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import ClassVar, Final
+
+from sqlalchemy import CHAR, BigInteger, Column, Date, DateTime, Index, String, func
+from sqlmodel import Field, SQLModel
+
+from domain.columns import BIG_ID, MYSQL_TABLE, TINYINT, IntEnumColumn, UTCDateTime
+from domain.money import Fen
+from domain.order.states import CODE_SHOWN, CloseReason, SaleUnit, TradeState
+
+# Widths in characters. A text of the travel service that is longer is cut to fit: it is a snapshot for people to
+# read, and a homestay must not become unsellable by a long description.
+WIDTHS: Final = {"title": 32, "sub_title": 128, "cover": 1024, "info": 4069, "food_info": 1024}
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, String(WIDTHS[name]), nullable=False, server_default="")
+
+
+def _fen(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
+def _instant(name: str) -> Column[datetime]:
+    return Column(name, UTCDateTime(), nullable=False, server_default=func.current_timestamp())
+
+
+class HomestayOrder(SQLModel, table=True):
+    """An order as it is stored.
+
+    `delete_time`, `del_state` and `version` are the existing system's: rows with `del_state` 1 do not exist, and
+    `version` grows with every write, which is how that system notices ours.
+    """
+
+    __tablename__: ClassVar[str] = "homestay_order"
+    __table_args__ = (
+        Index("ix_homestay_order_user", "user_id", "id"),
+        Index("ix_homestay_order_user_state", "user_id", "trade_state", "id"),
+        Index("ix_homestay_order_due", "trade_state", "close_at"),
+        MYSQL_TABLE,
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    create_time: datetime = Field(sa_column=_instant("create_time"))
+    update_time: datetime = Field(sa_column=_instant("update_time"))
+    delete_time: datetime = Field(
+        sa_column=Column("delete_time", DateTime, nullable=False, server_default=func.current_timestamp())
+    )
+    del_state: int = Field(default=0, sa_column=Column(TINYINT, nullable=False, server_default="0"))
+    version: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    sn: str = Field(sa_column=Column(CHAR(25), nullable=False, unique=True))
+    user_id: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    homestay_id: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    title: str = Field(sa_column=_text("title"))
+    sub_title: str = Field(sa_column=_text("sub_title"))
+    cover: str = Field(sa_column=_text("cover"))
+    info: str = Field(sa_column=_text("info"))
+    people_num: int = Field(sa_column=Column(TINYINT, nullable=False, server_default="0"))
+    row_type: SaleUnit = Field(sa_column=Column(IntEnumColumn(SaleUnit), nullable=False, server_default="0"))
+    need_food: bool = Field(sa_column=Column(TINYINT, nullable=False, server_default="0"))
+    food_info: str = Field(sa_column=_text("food_info"))
+    food_price: int = Field(sa_column=_fen("food_price"))
+    homestay_price: int = Field(sa_column=_fen("homestay_price"))
+    market_homestay_price: int = Field(sa_column=_fen("market_homestay_price"))
+    homestay_business_id: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    homestay_user_id: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    live_start_date: date = Field(sa_column=Column(Date, nullable=False))
+    live_end_date: date = Field(sa_column=Column(Date, nullable=False))
+    live_people_num: int = Field(sa_column=Column(TINYINT, nullable=False, server_default="0"))
+    trade_state: TradeState = Field(sa_column=Column(IntEnumColumn(TradeState), nullable=False, server_default="0"))
+    trade_code: str = Field(sa_column=Column(CHAR(8), nullable=False, server_default=""))
+    remark: str = Field(sa_column=Column(String(64), nullable=False, server_default=""))
+    order_total_price: int = Field(sa_column=_fen("order_total_price"))
+    food_total_price: int = Field(sa_column=_fen("food_total_price"))
+    homestay_total_price: int = Field(sa_column=_fen("homestay_total_price"))
+    # Ours. An order of the existing system has no `close_at`: its own timer closes it.
+    close_at: datetime | None = Field(
+        sa_column=Column(UTCDateTime(milliseconds=True), nullable=True),
+        description="When it closes unless paid; this column is the promise that every timer only serves.",
+    )
+    close_reason: CloseReason | None = Field(sa_column=Column(IntEnumColumn(CloseReason), nullable=True))
+
+
+class OrderEvent(SQLModel, table=True):
+    """A step in an order's life: one row for each change of state, the first one `from_state` nothing."""
+
+    __tablename__: ClassVar[str] = "homestay_order_event"
+    __table_args__ = (Index("ix_homestay_order_event_sn", "order_sn", "id"), MYSQL_TABLE)
+
+    id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
+    order_sn: str = Field(sa_column=Column(CHAR(25), nullable=False))
+    at: datetime = Field(sa_column=Column(UTCDateTime(milliseconds=True), nullable=False))
+    from_state: TradeState | None = Field(sa_column=Column(IntEnumColumn(TradeState), nullable=True))
+    to_state: TradeState = Field(sa_column=Column(IntEnumColumn(TradeState), nullable=False))
+    reason: CloseReason | None = Field(sa_column=Column(IntEnumColumn(CloseReason), nullable=True))
+
+
+class OrderRefund(SQLModel, table=True):
+    """Money that came for an order which can't use it, and must go back: one row an order, so once."""
+
+    __tablename__: ClassVar[str] = "homestay_order_refund"
+    __table_args__ = (Index("ix_homestay_order_refund_due", "refunded_at", "requested_at"), MYSQL_TABLE)
+
+    order_sn: str = Field(sa_column=Column(CHAR(25), primary_key=True))
+    payment_sn: str = Field(sa_column=Column(CHAR(25), nullable=False))
+    total: int = Field(sa_column=Column(BigInteger, nullable=False))
+    requested_at: datetime = Field(sa_column=Column(UTCDateTime(milliseconds=True), nullable=False))
+    refunded_at: datetime | None = Field(sa_column=Column(UTCDateTime(milliseconds=True), nullable=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An order as it was read: the row as a value, which no session watches."""
+
+    id: int
+    sn: str
+    user_id: int
+    homestay_id: int
+    homestay_business_id: int
+    homestay_user_id: int
+    title: str
+    sub_title: str
+    cover: str
+    info: str
+    people_num: int
+    row_type: SaleUnit
+    need_food: bool
+    food_info: str
+    food_price: Fen
+    homestay_price: Fen
+    market_homestay_price: Fen
+    live_start_date: date
+    live_end_date: date
+    live_people_num: int
+    trade_state: TradeState
+    trade_code: str
+    remark: str
+    order_total_price: Fen
+    food_total_price: Fen
+    homestay_total_price: Fen
+    create_time: datetime
+    close_at: datetime | None
+    close_reason: CloseReason | None
+
+    @property
+    def nights(self) -> int:
+        """Calendar nights."""
+        return (self.live_end_date - self.live_start_date).days
+
+    @property
+    def pay_before(self) -> datetime | None:
+        """When it closes unless paid; None once it is no longer open."""
+        return self.close_at if self.trade_state is TradeState.WAIT_PAY else None
+
+    @property
+    def shown_code(self) -> str | None:
+        """The check-in code, where the guest may know it."""
+        return self.trade_code if self.trade_state in CODE_SHOWN else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A step in an order's life as it was read."""
+
+    order_sn: str
+    at: datetime
+    from_state: TradeState | None
+    to_state: TradeState
+    reason: CloseReason | None

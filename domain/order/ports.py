@@ -1,0 +1,85 @@
+"""What an order needs of others: the travel and payment services, and somebody who watches the clock."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from domain.money import Fen
+from domain.order.states import PaymentStatus, SaleUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Homestay:
+    """A homestay as the travel service tells it now. Prices are per night, food per person and day."""
+
+    id: int
+    title: str
+    sub_title: str
+    banner: tuple[str, ...]
+    info: str
+    people_num: int
+    business_id: int
+    user_id: int
+    on_shelf: bool
+    sale_unit: SaleUnit
+    food_info: str
+    food_price: Fen
+    price: Fen
+    market_price: Fen
+
+    @property
+    def cover(self) -> str | None:
+        """The first picture."""
+        return self.banner[0] if self.banner else None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment as the payment service tells it now."""
+
+    sn: str
+    order_sn: str
+    mode: str
+    total: Fen
+    status: PaymentStatus
+    paid_at: datetime | None
+
+
+class Travel(Protocol):
+    """The travel service."""
+
+    async def homestay(self, homestay_id: int) -> Homestay | None:
+        """The homestay, or None where there is none.
+
+        Raises:
+            UpstreamUnavailable: it could not be asked.
+        """
+        ...
+
+
+class Payments(Protocol):
+    """The payment service. Each method raises UpstreamUnavailable where it could not be asked."""
+
+    async def open(self, *, order_sn: str, user_id: int, total: Fen, pay_before: datetime) -> Payment:
+        """Opens the one payment of an order, or finds it again."""
+        ...
+
+    async def of_order(self, order_sn: str) -> Payment | None:
+        """The payment of an order that matters now: paid, refunded or open, else the last that failed."""
+        ...
+
+    async def refund(self, order_sn: str) -> bool:
+        """Returns the money of an order, once however often it is asked.
+
+        Returns:
+            False where the service can't do that by itself, and people must.
+        """
+        ...
+
+
+class CloseTimer(Protocol):
+    """Wakes somebody when an order falls due. May forget: the sweep finds what it forgot."""
+
+    def close_unpaid(self, sn: str, *, after: float) -> None:
+        """Asks for an attempt to close the order in `after` seconds. Never blocks, never raises."""
+        ...

@@ -1,0 +1,219 @@
+"""Every SQL statement about orders. Nothing here commits, decides a rule, or knows the time: the caller hands it in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, Select, func, insert, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.columns import table_of
+from domain.order.models import Event, HomestayOrder, Order, OrderEvent, OrderRefund
+from domain.order.ports import Payment
+from domain.order.states import CloseReason, TradeState
+
+_ORDERS: Final = table_of(HomestayOrder)
+_EVENTS: Final = table_of(OrderEvent)
+_REFUNDS: Final = table_of(OrderRefund)
+_ORDER_COLUMNS: Final = [_ORDERS.c[field.name] for field in fields(Order)]
+_EVENT_COLUMNS: Final = [_EVENTS.c[field.name] for field in fields(Event)]
+_ALIVE: Final = _ORDERS.c.del_state == 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which of a guest's orders are wanted; None filters nothing, an empty set matches nothing."""
+
+    states: frozenset[TradeState] | None = None
+    start_from: date | None = None
+    start_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A piece of a list that runs from the newest order to the oldest.
+
+    Attributes:
+        limit: rows wanted.
+        after: only orders older than the one with this id.
+        before: only orders newer than the one with this id.
+        backwards: count `limit` from the oldest end instead of the newest.
+    """
+
+    limit: int
+    after: int | None = None
+    before: int | None = None
+    backwards: bool = False
+
+
+async def now(connection: AsyncConnection, sql_now: ColumnElement[Any]) -> datetime:
+    """The instant that this transaction calls now."""
+    return (await connection.execute(select(sql_now))).scalar_one()  # type: ignore[no-any-return]
+
+
+async def add(connection: AsyncConnection, values: dict[str, Any], *, at: datetime) -> int:
+    """Stores a new order with its first event, which happened `at`, and returns its id.
+
+    Raises:
+        IntegrityError: its sn is taken.
+    """
+    result = await connection.execute(insert(_ORDERS).values(**values))
+    key = result.inserted_primary_key
+    if key is None:
+        raise AssertionError("the database numbers its rows")
+    await connection.execute(insert(_EVENTS).values(order_sn=values["sn"], at=at, to_state=values["trade_state"]))
+    return int(key[0])
+
+
+async def find(connection: AsyncConnection, sn: str, *, user_id: int | None = None) -> Order | None:
+    """The order with this sn; with `user_id`, only where it is that guest's."""
+    statement = select(*_ORDER_COLUMNS).where(_ORDERS.c.sn == sn, _ALIVE)
+    if user_id is not None:
+        statement = statement.where(_ORDERS.c.user_id == user_id)
+    row = (await connection.execute(statement)).one_or_none()
+    return None if row is None else _order(row)
+
+
+async def is_due(connection: AsyncConnection, sn: str, sql_now: ColumnElement[Any]) -> bool:
+    """Whether the order's time to be paid is over, by the clock that decides."""
+    statement = select(literal(1)).where(_ORDERS.c.sn == sn, _ORDERS.c.close_at <= sql_now)
+    return (await connection.execute(statement)).one_or_none() is not None
+
+
+def page_statement(user_id: int, wanted: OrderFilter, window: Window) -> Select[Any]:
+    """The statement of `page`, so that a test can ask the database how it would run it."""
+    statement = _matching(select(*_ORDER_COLUMNS), user_id, wanted)
+    if window.after is not None:
+        statement = statement.where(_ORDERS.c.id < window.after)
+    if window.before is not None:
+        statement = statement.where(_ORDERS.c.id > window.before)
+    order_by = _ORDERS.c.id.asc() if window.backwards else _ORDERS.c.id.desc()
+    return statement.order_by(order_by).limit(window.limit)
+
+
+async def page(connection: AsyncConnection, user_id: int, wanted: OrderFilter, window: Window) -> list[Order]:
+    """A piece of a guest's list, newest first whichever end it was counted from."""
+    rows = (await connection.execute(page_statement(user_id, wanted, window))).all()
+    orders = [_order(row) for row in rows]
+    return orders[::-1] if window.backwards else orders
+
+
+async def count(connection: AsyncConnection, user_id: int, wanted: OrderFilter) -> int:
+    """How many of a guest's orders are wanted."""
+    statement = _matching(select(func.count()).select_from(_ORDERS), user_id, wanted)
+    return int((await connection.execute(statement)).scalar_one())
+
+
+async def events(connection: AsyncConnection, sns: Sequence[str]) -> list[Event]:
+    """The steps of these orders, oldest first."""
+    statement = select(*_EVENT_COLUMNS).where(_EVENTS.c.order_sn.in_(sns)).order_by(_EVENTS.c.id)
+    return [Event(**row._mapping) for row in await connection.execute(statement)]
+
+
+async def move(
+    connection: AsyncConnection,
+    sn: str,
+    *conditions: ColumnElement[bool],
+    current: TradeState,
+    to: TradeState,
+    sql_now: ColumnElement[Any],
+    reason: CloseReason | None = None,
+) -> bool:
+    """Moves an order by one conditional UPDATE, and records the step where it moved.
+
+    Must be the first statement of its transaction: what it finds decides between writers, and nothing that was
+    read before could.
+
+    Returns:
+        False where the order was not in `current` or a condition did not hold: somebody else decided.
+    """
+    moved = await connection.execute(
+        update(_ORDERS)
+        .where(_ORDERS.c.sn == sn, _ORDERS.c.trade_state == current, _ALIVE, *conditions)
+        .values(trade_state=to, close_reason=reason, update_time=sql_now, version=_ORDERS.c.version + 1)
+    )
+    if moved.rowcount == 0:
+        return False
+    await connection.execute(
+        insert(_EVENTS).values(order_sn=sn, at=sql_now, from_state=current, to_state=to, reason=reason)
+    )
+    return True
+
+
+def is_due_at(sql_now: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Condition of `move`: the time to pay is over."""
+    return _ORDERS.c.close_at <= sql_now
+
+
+def costs(total: int) -> ColumnElement[bool]:
+    """Condition of `move`: the order's price is `total` fen."""
+    return _ORDERS.c.order_total_price == total
+
+
+def overdue_statement(until: ColumnElement[Any], limit: int) -> Select[Any]:
+    """The statement of `overdue`, so that a test can ask the database how it would run it."""
+    return (
+        select(_ORDERS.c.sn)
+        .where(_ORDERS.c.trade_state == TradeState.WAIT_PAY, _ORDERS.c.close_at <= until, _ALIVE)
+        .order_by(_ORDERS.c.close_at)
+        .limit(limit)
+    )
+
+
+async def overdue(connection: AsyncConnection, until: ColumnElement[Any], limit: int) -> list[str]:
+    """The sn's of open orders that fell due by `until`, longest overdue first."""
+    return list((await connection.execute(overdue_statement(until, limit))).scalars())
+
+
+async def add_refund(connection: AsyncConnection, payment: Payment, sql_now: ColumnElement[Any]) -> None:
+    """Records that this order's money must go back.
+
+    Raises:
+        IntegrityError: that is recorded already.
+    """
+    await connection.execute(
+        insert(_REFUNDS).values(
+            order_sn=payment.order_sn, payment_sn=payment.sn, total=payment.total, requested_at=sql_now
+        )
+    )
+
+
+async def refund_is_due(connection: AsyncConnection, sn: str) -> bool:
+    """Whether this order's money must go back and has not."""
+    statement = select(literal(1)).where(_REFUNDS.c.order_sn == sn, _REFUNDS.c.refunded_at.is_(None))
+    return (await connection.execute(statement)).one_or_none() is not None
+
+
+async def refunds_due(connection: AsyncConnection, limit: int) -> list[str]:
+    """The sn's of orders whose money must go back and has not, longest due first."""
+    statement = (
+        select(_REFUNDS.c.order_sn)
+        .where(_REFUNDS.c.refunded_at.is_(None))
+        .order_by(_REFUNDS.c.requested_at)
+        .limit(limit)
+    )
+    return list((await connection.execute(statement)).scalars())
+
+
+async def mark_refunded(connection: AsyncConnection, sn: str, sql_now: ColumnElement[Any]) -> bool:
+    """Records that this order's money went back. Returns False where it was recorded already, or never due."""
+    done = await connection.execute(
+        update(_REFUNDS).where(_REFUNDS.c.order_sn == sn, _REFUNDS.c.refunded_at.is_(None)).values(refunded_at=sql_now)
+    )
+    return done.rowcount > 0
+
+
+def _matching(statement: Select[Any], user_id: int, wanted: OrderFilter) -> Select[Any]:
+    statement = statement.where(_ORDERS.c.user_id == user_id, _ALIVE)
+    if wanted.states is not None:
+        statement = statement.where(_ORDERS.c.trade_state.in_(sorted(wanted.states)))
+    if wanted.start_from is not None:
+        statement = statement.where(_ORDERS.c.live_start_date >= wanted.start_from)
+    if wanted.start_to is not None:
+        statement = statement.where(_ORDERS.c.live_start_date <= wanted.start_to)
+    return statement
+
+
+def _order(row: Row[Any]) -> Order:
+    return Order(**row._mapping)

@@ -1,0 +1,204 @@
+"""What one can ask of payments: open one, look at one, record the provider's word, give the money back.
+
+Each use case refuses bad input first, writes in one transaction, and announces after the commit, never before.
+"""
+
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.clock import Clock
+from domain.database import Database
+from domain.errors import InvalidInput, InvalidTransition, PaymentNotFound
+from domain.payment import numbers, repository, states
+from domain.payment.models import Payment
+from domain.payment.ports import Announcer
+from domain.payment.requests import Charge, Notice, check_charge, check_notice
+from domain.payment.states import DEFAULT_WORDS, SETTLED, PayStatus
+
+log = structlog.get_logger(__name__)
+
+# The second try finds the payment that was in the way of the first. More are needed only where that one failed in
+# between, or where a number is drawn twice.
+_OPENING_ATTEMPTS: Final = 5
+
+
+class Payments:
+    """The use cases of payments."""
+
+    def __init__(self, database: Database, announcer: Announcer, clock: Clock, *, zone: ZoneInfo) -> None:
+        self._database = database
+        self._announcer = announcer
+        self._clock = clock
+        self._zone = zone
+
+    async def create(self, charge: Charge) -> Payment:
+        """Opens the one payment of an order, or finds it again: also when it is paid, or refunded, by now.
+
+        Raises:
+            InvalidInput: the charge breaks a rule, or the order's payment is another guest's or of another amount.
+        """
+        check_charge(charge)
+        payment = await self._find_or_open(charge)
+        if payment.user_id != charge.user_id:
+            raise InvalidInput("This order has a payment of another guest.", "userId")
+        if payment.pay_total != charge.total:
+            raise InvalidInput("This order has a payment of another amount.", "payTotal")
+        return payment
+
+    async def by_sn(self, sn: str) -> Payment:
+        """The payment with this number.
+
+        Raises:
+            PaymentNotFound: there is none.
+        """
+        return _found(await self._database.read(lambda connection: repository.find(connection, sn)), "sn")
+
+    async def of_order(self, order_sn: str) -> Payment:
+        """The payment of an order that matters now: paid, else refunded, else open, else the last that failed.
+
+        Raises:
+            PaymentNotFound: there is none.
+        """
+        return _found(await self._database.read(lambda connection: repository.of_order(connection, order_sn)))
+
+    async def settled_of_order(self, order_sn: str) -> Payment:
+        """The paid payment of an order, else the refunded one.
+
+        Raises:
+            PaymentNotFound: no money ever came.
+        """
+        return _found(await self._database.read(lambda connection: repository.of_order(connection, order_sn, SETTLED)))
+
+    async def update(self, notice: Notice) -> Payment:
+        """Records the provider's word. A repeat changes nothing, is answered as the first time and announced again.
+
+        Raises:
+            InvalidInput: the notice breaks a rule.
+            PaymentNotFound: there is no such payment.
+            InvalidTransition: the payment can't come to that status from where it is.
+        """
+        check_notice(notice)
+        payment, moved = await self._record(notice)
+        self._announce(payment)
+        if moved and payment.pay_status is PayStatus.SUCCESS:
+            await self._warn_if_paid_twice(payment)
+        return payment
+
+    async def refund(self, order_sn: str) -> Payment:
+        """Gives back all money that came for an order, once however often it is asked.
+
+        Raises:
+            PaymentNotFound: no money ever came.
+        """
+        now = self._clock.now()
+
+        async def work(connection: AsyncConnection) -> Payment | None:
+            await repository.refund(connection, order_sn, now)
+            return await repository.of_order(connection, order_sn, {PayStatus.REFUNDED})
+
+        payment = _found(await self._database.write(work))
+        self._announce(payment)
+        return payment
+
+    async def _find_or_open(self, charge: Charge) -> Payment:
+        now = self._clock.now().replace(microsecond=0)
+
+        async def work(connection: AsyncConnection) -> Payment:
+            # Not only the one that holds the order's place: money may have come by another, or by an adopted row.
+            payment = await repository.of_order(connection, charge.order_sn)
+            if payment is not None and payment.pay_status is not PayStatus.FAILED:
+                return payment
+            values: dict[str, Any] = {
+                "sn": numbers.payment_sn(now, self._zone),
+                "user_id": charge.user_id,
+                "pay_mode": charge.pay_mode,
+                "trade_type": "",
+                "trade_state": DEFAULT_WORDS[PayStatus.WAIT],
+                "pay_total": charge.total,
+                "transaction_id": "",
+                "trade_state_desc": "",
+                "order_sn": charge.order_sn,
+                "service_type": charge.service_type,
+                "pay_status": PayStatus.WAIT,
+                "pay_time": None,
+                "expire_time": charge.expire_time,
+                "create_time": now,
+                "update_time": now,
+            }
+            return Payment(id=await repository.add(connection, values), **values)
+
+        for _ in range(_OPENING_ATTEMPTS - 1):
+            try:
+                return await self._database.write(work)
+            except IntegrityError:
+                log.info("another payment came first", order_sn=charge.order_sn)
+        return await self._database.write(work)
+
+    async def _record(self, notice: Notice) -> tuple[Payment, bool]:
+        changes = self._changes(notice)
+        try:
+            return await self._move(notice, changes)
+        except IntegrityError:
+            # The payment had failed, and another one took its place. Its money came all the same and is recorded
+            # beside the other, without the place.
+            del changes["live_order_sn"]
+            return await self._move(notice, changes)
+
+    def _changes(self, notice: Notice) -> dict[str, Any]:
+        changes: dict[str, Any] = {
+            "trade_state": notice.trade_state or DEFAULT_WORDS[notice.status],
+            "trade_state_desc": notice.trade_state_desc,
+        }
+        if notice.status is not PayStatus.REFUNDED:
+            # A refund may come with a number of its own; it must not take the place of the payment's.
+            said = {"transaction_id": notice.transaction_id, "trade_type": notice.trade_type}
+            changes |= {name: text for name, text in said.items() if text}
+        if notice.status is PayStatus.SUCCESS:
+            changes["pay_time"] = notice.paid_at or self._clock.now()
+            changes["live_order_sn"] = repository.ITS_ORDER
+        elif notice.status is PayStatus.FAILED:
+            changes["live_order_sn"] = None
+        return changes
+
+    async def _move(self, notice: Notice, changes: dict[str, Any]) -> tuple[Payment, bool]:
+        now = self._clock.now()
+
+        async def work(connection: AsyncConnection) -> tuple[Payment, bool]:
+            moved = await repository.move(
+                connection,
+                notice.sn,
+                origins=states.origins(notice.status),
+                to=notice.status,
+                changes=changes,
+                at=now,
+            )
+            payment = _found(await repository.find(connection, notice.sn), "sn")
+            if payment.pay_status is not notice.status:
+                raise InvalidTransition(
+                    f"A payment that is {payment.pay_status.name} can't become {notice.status.name}.",
+                    current=payment.pay_status,
+                    wanted=notice.status,
+                )
+            return payment, moved
+
+        return await self._database.write(work)
+
+    def _announce(self, payment: Payment) -> None:
+        # That it still waits is no change.
+        if payment.pay_status is not PayStatus.WAIT:
+            self._announcer.payment_status_changed(payment.order_sn, int(payment.pay_status))
+
+    async def _warn_if_paid_twice(self, payment: Payment) -> None:
+        sns = await self._database.read(lambda connection: repository.paid_sns(connection, payment.order_sn))
+        if len(sns) > 1:
+            log.warning("order paid more than once", order_sn=payment.order_sn, payment_sns=sns)
+
+
+def _found(payment: Payment | None, field: str = "orderSn") -> Payment:
+    if payment is None:
+        raise PaymentNotFound("There is no such payment.", field)
+    return payment

@@ -1,0 +1,1 @@
+"""The engine room: settings, messages, time, and the life of processes."""

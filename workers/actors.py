@@ -1,0 +1,54 @@
+"""The messages: name, payload and what they start, for both ends. `dramatiq workers.actors` runs the worker.
+
+A message carries a number or a name, never an order; it may come twice, late or never. Each actor calls one use case.
+"""
+
+from typing import Any, Final, TypedDict
+
+import dramatiq
+
+from domain.errors import Refusal
+from domain.order.closing import Outcome
+from workers import broker as brokers
+from workers.resources import Resources
+from workers.settings import settings
+
+_resources: Final = Resources(settings())
+broker: Final = brokers.build(settings())
+broker.add_middleware(_resources)
+dramatiq.set_broker(broker)
+
+# Milliseconds until an attempt that came early is made again; the sweep stands behind it.
+TRY_AGAIN_AFTER: Final = 500
+# A refusal will be one the next time too. Who asked was told, and the sweep looks after the order.
+_NOT_AGAIN: Final = (Refusal,)
+
+
+class PaymentStatusChanged(TypedDict):
+    """The announcement of the payment service, as the existing services know it."""
+
+    orderSn: str
+    payStatus: int
+
+
+@dramatiq.actor(actor_name="order.close_unpaid", queue_name=brokers.CLOSING_QUEUE, throws=_NOT_AGAIN)
+async def close_unpaid(sn: str) -> None:
+    """Closes an order that was not paid in time."""
+    if await _resources.closing.close_if_unpaid(sn) is Outcome.EARLY:
+        raise dramatiq.Retry("not due yet", delay=TRY_AGAIN_AFTER)
+
+
+@dramatiq.actor(actor_name="payment.status_changed", queue_name=brokers.PAYMENT_QUEUE, throws=_NOT_AGAIN)
+async def payment_status_changed(news: PaymentStatusChanged) -> None:
+    """Brings an order to what its payment now says."""
+    await _resources.closing.settle(news["orderSn"])
+
+
+def close_unpaid_message(sn: str) -> dramatiq.Message[Any]:
+    """The message that starts `close_unpaid`."""
+    return close_unpaid.message(sn)
+
+
+def payment_status_message(order_sn: str, pay_status: int) -> dramatiq.Message[Any]:
+    """The message that starts `payment_status_changed`."""
+    return payment_status_changed.message(PaymentStatusChanged(orderSn=order_sn, payStatus=pay_status))

@@ -1,0 +1,87 @@
+"""The one place where real things are built and closed: engines, channels, use cases.
+
+Nothing else opens a connection.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from grpc import aio
+
+from domain import rpc
+from domain.clock import Clock
+from domain.database import Database, create_engine
+from domain.order.closing import Closing
+from domain.order.ports import CloseTimer
+from domain.order.service import Orders, Rules
+from domain.order.upstreams import PaymentClient, TravelClient
+from workers import migration
+from workers.clock import SystemClock
+from workers.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRoom:
+    """The order context, ready for use on the loop that opened it."""
+
+    database: Database
+    clock: Clock
+    orders: Orders
+    closing: Closing
+    payments: PaymentClient
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, *, migrate: bool = False) -> AsyncIterator[Database]:
+    """Opens the database, its tables in place.
+
+    Args:
+        settings: where it is.
+        migrate: bring the tables up to date also in production, which elsewhere is never done unasked.
+
+    Raises:
+        migration.NotMigrated: the tables are not those of this version, and production changes none unasked.
+    """
+    if not settings.database_url:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(create_engine(settings.database))
+    try:
+        if migrate or not settings.production:
+            await migration.upgrade(database)
+        else:
+            await migration.check(database)
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def open_channel(address: str) -> AsyncIterator[aio.Channel]:
+    """Opens a channel to another service; it connects when it is first used."""
+    channel = rpc.channel(address)
+    try:
+        yield channel
+    finally:
+        await channel.close()
+
+
+@asynccontextmanager
+async def open_orders(settings: Settings, timer: CloseTimer) -> AsyncIterator[OrderRoom]:
+    """Opens all that orders need, on this loop.
+
+    Args:
+        settings: where the database and the other services are.
+        timer: who is told of each new order.
+    """
+    async with (
+        open_database(settings) as database,
+        open_channel(settings.travel) as travel,
+        open_channel(settings.payment) as payment,
+    ):
+        clock = SystemClock()
+        payments = PaymentClient(payment)
+        closing = Closing(database, clock, payments)
+        rules = Rules(zone=settings.zone, pay_window=settings.pay_window_delta)
+        orders = Orders(database, clock, rules, closing, travel=TravelClient(travel), payments=payments, timer=timer)
+        yield OrderRoom(database, clock, orders, closing, payments)

@@ -1,0 +1,72 @@
+"""The tables of this version: brought up to date by alembic, or checked."""
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import domain
+from domain.database import Database
+
+SCRIPTS: Final = Path(domain.__file__).parent / "migrations"
+_LOCK: Final = "homestay_migrate"
+# Seconds that a process waits for another one's migration.
+_LOCK_TIMEOUT: Final = 60
+
+
+class NotMigrated(Exception):
+    """The tables are not those of this version."""
+
+
+def config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration; everything is here, there is no alembic.ini."""
+    configuration = Config()
+    configuration.set_main_option("script_location", str(SCRIPTS))
+    configuration.attributes["connection"] = connection
+    return configuration
+
+
+async def upgrade(database: Database) -> None:
+    """Brings the tables up to date; processes that start at once take turns."""
+    async with database.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            # BEGIN IMMEDIATE is SQLite's lock, and its tables are made inside the transaction.
+            await connection.run_sync(_upgrade)
+            await connection.commit()
+        else:
+            await _lock(connection, "get_lock(:name, :timeout)")
+            try:
+                await connection.run_sync(_upgrade)
+                await connection.commit()
+            finally:
+                await _lock(connection, "release_lock(:name)")
+
+
+async def version(database: Database) -> str | None:
+    """The version that the tables are at; None for an empty database."""
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+
+
+async def check(database: Database) -> None:
+    """Compares the tables' version with this one's.
+
+    Raises:
+        NotMigrated: they differ.
+    """
+    found, wanted = await version(database), ScriptDirectory.from_config(config()).get_current_head()
+    if found != wanted:
+        raise NotMigrated(f"the database is at version {found}, this program needs {wanted}: run `homestay migrate`")
+
+
+def _upgrade(connection: Connection) -> None:
+    command.upgrade(config(connection), "head")
+
+
+async def _lock(connection: AsyncConnection, call: str) -> None:
+    await connection.execute(text(f"select {call}"), {"name": _LOCK, "timeout": _LOCK_TIMEOUT})

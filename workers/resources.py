@@ -1,0 +1,83 @@
+"""What actors work with: opened on the worker's own loop before the first message, closed after the last."""
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+from dramatiq import Broker, Middleware, Worker
+from dramatiq.asyncio import get_event_loop_thread
+
+from domain.order.closing import Closing
+from workers import bootstrap, logs
+from workers.settings import Settings
+from workers.sweeper import Sweeper
+
+log = structlog.get_logger(__name__)
+
+
+class NoTimer:
+    """A worker places no orders, so it has nobody to wake."""
+
+    def close_unpaid(self, sn: str, *, after: float) -> None:
+        """Never called.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError(f"a worker placed the order {sn} (due in {after} s)")
+
+
+class Resources(Middleware):
+    """Opens the order context and starts the sweep when a worker boots."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._closing: Closing | None = None
+
+    @property
+    def closing(self) -> Closing:
+        """The use cases of the clock and of the payment service.
+
+        Raises:
+            RuntimeError: no worker runs in this process.
+        """
+        if self._closing is None:
+            raise RuntimeError("no worker runs in this process")
+        return self._closing
+
+    def after_process_boot(self, broker: Broker) -> None:  # noqa: ARG002 -- dramatiq's signature
+        """Gives a worker process its logs."""
+        logs.configure(self._settings)
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
+        """Opens everything, or does not let the worker start.
+
+        Raises:
+            SystemExit: something could not be opened; dramatiq would only log any other exception and start.
+        """
+        try:
+            _on_worker_loop(self._open())
+        except Exception as error:
+            log.exception("worker can't start")
+            raise SystemExit(1) from error
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
+        """Closes everything, newest first."""
+        self._closing = None
+        _on_worker_loop(self._stack.aclose())
+
+    async def _open(self) -> None:
+        settings = self._settings
+        room = await self._stack.enter_async_context(bootstrap.open_orders(settings, NoTimer()))
+        sweeper = Sweeper(room.closing, interval=settings.sweep_interval, grace=settings.sweep_grace)
+        await sweeper.start()
+        self._stack.push_async_callback(sweeper.stop)
+        self._closing = room.closing
+
+
+def _on_worker_loop(work: Any) -> None:  # noqa: ANN401 -- any coroutine
+    loop = get_event_loop_thread()
+    if loop is None:
+        raise RuntimeError("dramatiq's AsyncIO middleware comes first")
+    loop.run_coroutine(work)

@@ -1,0 +1,97 @@
+"""The sending half of messages: off the caller's path, bounded, and allowed to fail.
+
+A message only makes sooner what the tables make sure. So a broker that hangs or is away costs a dropped message, never
+a request.
+"""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import dramatiq
+import structlog
+
+from workers import actors
+
+log = structlog.get_logger(__name__)
+
+CAPACITY: Final = 10_000
+# Seconds that a stop waits for what is still to be sent.
+FLUSH: Final = 2.0
+# Seconds after the due moment: the database's clock and the broker's differ by a little, and a message that comes
+# early has come for nothing.
+MARGIN: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Outgoing:
+    message: dramatiq.Message[Any]
+    due: float | None
+
+
+class Sender:
+    """Sends messages from one background task; `domain.order.ports.CloseTimer` and the payment service's announcer."""
+
+    name = "sender"
+
+    def __init__(self, broker: dramatiq.Broker) -> None:
+        self._broker = broker
+        self._outgoing: asyncio.Queue[_Outgoing] = asyncio.Queue(CAPACITY)
+        # dramatiq's brokers block: a broker that hangs must hang here, not on the loop.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sender")
+        self._task: asyncio.Task[None] | None = None
+        self.dropped = 0
+
+    def close_unpaid(self, sn: str, *, after: float) -> None:
+        """Asks for an attempt to close the order in `after` seconds."""
+        self._offer(_Outgoing(actors.close_unpaid_message(sn), due=time.monotonic() + after + MARGIN))
+
+    def payment_status_changed(self, order_sn: str, pay_status: int) -> None:
+        """Announces that an order's payment changed."""
+        self._offer(_Outgoing(actors.payment_status_message(order_sn, pay_status), due=None))
+
+    async def start(self) -> None:
+        """Sends from now on."""
+        self._task = asyncio.create_task(self._run(), name="sender")
+
+    async def stop(self) -> None:
+        """Sends what is waiting, if that goes quickly."""
+        if self._task is None:
+            return
+        try:
+            async with asyncio.timeout(FLUSH):
+                await self._outgoing.join()
+        except TimeoutError:
+            log.warning("messages not sent before the stop", count=self._outgoing.qsize())
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _offer(self, outgoing: _Outgoing) -> None:
+        try:
+            self._outgoing.put_nowait(outgoing)
+        except asyncio.QueueFull:
+            self._drop("too many are waiting")
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            outgoing = await self._outgoing.get()
+            try:
+                await loop.run_in_executor(self._thread, self._send, outgoing)
+            except Exception as error:  # noqa: BLE001 -- whatever the broker's client raises, the next message is sent
+                self._drop(repr(error))
+            finally:
+                self._outgoing.task_done()
+
+    def _send(self, outgoing: _Outgoing) -> None:
+        delay = None
+        if outgoing.due is not None:
+            delay = max(0, round((outgoing.due - time.monotonic()) * 1000))
+        self._broker.enqueue(outgoing.message, delay=delay)
+
+    def _drop(self, reason: str) -> None:
+        self.dropped += 1
+        log.warning("message dropped; the sweep covers it", reason=reason)

@@ -1,0 +1,181 @@
+"""`homestay`: the command line for people who run, try and look after the product."""
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+import uvloop
+
+from workers import logs
+from workers.settings import PREFIX, Settings, SettingsError, settings
+
+app: Final = typer.Typer(
+    help="Homestay orders: a GraphQL edge, a worker that closes what is not paid, reference services to try it with.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+# Seconds of a duration's unit.
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION: Final = re.compile(r"([1-9][0-9]{0,6})([smhd]?)")
+
+Sn = Annotated[str, typer.Argument(help="The order's number, HSO…")]
+
+
+def main() -> None:
+    """The console script: anything that the user can mend is one line on standard error and exit code 2."""
+    try:
+        app()
+    except SettingsError as error:
+        _fail(str(error))
+
+
+@app.command()
+def run() -> None:
+    """Serve the whole product from one process; what has no address is served from inside."""
+    from bff import greeting, programs  # noqa: PLC0415 -- the other commands need not wait for these
+
+    _serve(programs.run_all(_settings(), lambda http: greeting.welcome(settings(), http.port)))
+
+
+@app.command()
+def bff() -> None:
+    """Serve the GraphQL edge."""
+    from bff import programs  # noqa: PLC0415
+
+    _serve(programs.run_bff(_settings(), lambda http: _say(f"GraphQL on http://{settings().host}:{http.port}/graphql")))
+
+
+@app.command()
+def worker(
+    processes: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 1,
+    threads: Annotated[int, typer.Option(help="Messages at once in each.", min=1)] = 8,
+) -> None:
+    """Run the dramatiq worker: `dramatiq workers.actors` with our defaults."""
+    if not settings().broker_url:
+        _fail(f"{PREFIX}BROKER_URL: a worker of its own needs a broker that processes share (`homestay run` has one)")
+    command = [sys.executable, "-m", "dramatiq", "workers.actors", "--skip-logging"]
+    command += ["--processes", str(processes), "--threads", str(threads), "--worker-shutdown-timeout", "12000"]
+    # dramatiq forks its workers before it imports anything of ours; so it must be the program, not a call.
+    os.execv(sys.executable, command)  # noqa: S606 -- our own command line
+
+
+@app.command("order-rpc")
+def order_rpc() -> None:
+    """Serve the order gRPC service."""
+    from bff import programs  # noqa: PLC0415
+
+    _serve(programs.run_order_rpc(_settings(), lambda server: _say(f"order service on {server.address}")))
+
+
+@app.command("travel-rpc")
+def travel_rpc() -> None:
+    """Serve the reference travel service, with a demo catalogue."""
+    from bff import programs  # noqa: PLC0415
+
+    _serve(programs.run_travel_rpc(_settings(), lambda server: _say(f"travel service on {server.address}")))
+
+
+@app.command("payment-rpc")
+def payment_rpc() -> None:
+    """Serve the reference payment service."""
+    from bff import programs  # noqa: PLC0415
+
+    _serve(programs.run_payment_rpc(_settings(), lambda server: _say(f"payment service on {server.address}")))
+
+
+@app.command()
+def sweep(
+    once: Annotated[bool, typer.Option("--once", help="Sweep once and end, for cron.")] = False,  # noqa: FBT002
+) -> None:
+    """Close what is overdue and return money that is due; runs inside every worker too."""
+    from bff import tasks  # noqa: PLC0415
+
+    if not once:
+        _fail("every worker sweeps by itself; `homestay sweep --once` makes one sweep now")
+    swept = _do(tasks.sweep(_settings()))
+    _say(f"overdue {swept.overdue}, closed {swept.closed}, refunds due {swept.refunds_due}")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's tables up to date."""
+    from bff import tasks  # noqa: PLC0415
+
+    _say(f"the database is at version {_do(tasks.migrate(_settings()))}")
+
+
+@app.command()
+def token(
+    user: Annotated[int, typer.Option(help="The guest's number.", min=1)],
+    ttl: Annotated[str, typer.Option(help="How long it is good for: 90s, 30m, 1h, 7d.")] = "1h",
+) -> None:
+    """Print a bearer token; with the development key only, unless HOMESTAY_JWT_SECRET is given."""
+    from bff.tokens import Tokens  # noqa: PLC0415
+
+    match = _DURATION.fullmatch(ttl)
+    if match is None:
+        _fail(f"--ttl: {ttl!r} is no duration; expected for example 90s, 30m, 1h or 7d")
+    seconds = int(match[1]) * _UNITS[match[2] or "s"]
+    _say(Tokens(settings().key).sign(user, timedelta(seconds=seconds)))
+
+
+@app.command()
+def pay(sn: Sn) -> None:
+    """Play the payment provider: confirm the order's open payment (and open it, where the guest has not)."""
+    from bff import tasks  # noqa: PLC0415
+
+    _say(_do(tasks.pay(_settings(), sn)))
+
+
+@app.command()
+def refund(sn: Sn) -> None:
+    """Play the payment provider: return the order's money."""
+    from bff import tasks  # noqa: PLC0415
+
+    _say(_do(tasks.refund(_settings(), sn)))
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema (SDL)."""
+    from bff.sdl import print_sdl  # noqa: PLC0415
+
+    typer.echo(print_sdl(), nl=False)
+
+
+def _settings() -> Settings:
+    logs.configure(settings())
+    return settings()
+
+
+def _serve(program: Coroutine[Any, Any, None]) -> None:
+    try:
+        uvloop.run(program)
+    except OSError as error:
+        _fail(str(error))
+
+
+def _do(task: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 -- what the task gives
+    from domain.errors import HomestayError  # noqa: PLC0415
+
+    try:
+        return asyncio.run(task)
+    except HomestayError as error:
+        _fail(error.message)
+
+
+def _say(line: str) -> None:
+    typer.echo(line)
+    sys.stdout.flush()
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise SystemExit(2)

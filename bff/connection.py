@@ -1,0 +1,118 @@
+"""The Relay connection over a guest's orders: keyset pages, newest first, that no insert can shift."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import strawberry
+
+from bff import ids
+from bff.types import HomestayOrder, Info
+from domain.errors import InvalidInput
+from domain.order.repository import OrderFilter, Window
+from domain.order.states import TradeState
+
+MAX_PAGE: Final = 100
+DEFAULT_PAGE: Final = 20
+
+
+@strawberry.input(description="Inclusive range.")
+class DateRange:
+    from_: date | None = strawberry.field(name="from", default=None)
+    to: date | None = None
+
+
+@strawberry.input(description="Filter of userHomestayOrderList; an absent field filters nothing.")
+class HomestayOrderFilter:
+    trade_state: list[TradeState] | None = None
+    live_start_date: DateRange | None = None
+
+    def wanted(self) -> OrderFilter:
+        """The same as a domain value."""
+        dates = self.live_start_date or DateRange()
+        return OrderFilter(
+            states=None if self.trade_state is None else frozenset(self.trade_state),
+            start_from=dates.from_,
+            start_to=dates.to,
+        )
+
+
+@strawberry.type(description="Relay page info.")
+class PageInfo:
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@strawberry.type(description="An order and its place in the list.")
+class HomestayOrderEdge:
+    cursor: str
+    node: HomestayOrder
+
+
+@strawberry.type(description="One page of orders, newest first.")
+class HomestayOrderConnection:
+    edges: list[HomestayOrderEdge]
+    nodes: list[HomestayOrder] = strawberry.field(description="The nodes without their cursors.")
+    page_info: PageInfo
+    wanted: strawberry.Private[OrderFilter]
+
+    @strawberry.field(description="Counted only when asked for.")
+    async def total_count(self, info: Info) -> int:
+        return await info.context.orders.count(info.context.user_id, self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class PageArguments:
+    """Relay's four arguments, as they came."""
+
+    first: int | None
+    after: str | None
+    last: int | None
+    before: str | None
+
+    def window(self) -> Window:
+        """The piece of the list that they ask for.
+
+        `last` counts from the oldest end and wins over `first`, whose default can't be told from a wish.
+
+        Raises:
+            InvalidInput: a size outside 1 to `MAX_PAGE`, or a cursor that is none of ours.
+        """
+        backwards = self.last is not None
+        size = self.last if self.last is not None else DEFAULT_PAGE if self.first is None else self.first
+        argument = "last" if backwards else "first"
+        if not 1 <= size <= MAX_PAGE:
+            raise InvalidInput(f"A page has 1 to {MAX_PAGE} orders.", argument)
+        return Window(
+            limit=size,
+            after=None if self.after is None else ids.parse_cursor(self.after, "after"),
+            before=None if self.before is None else ids.parse_cursor(self.before, "before"),
+            backwards=backwards,
+        )
+
+
+async def resolve_page(info: Info, arguments: PageArguments, wanted: OrderFilter) -> HomestayOrderConnection:
+    """Reads one page, and one order more to know whether the list goes on."""
+    window = arguments.window()
+    further = Window(limit=window.limit + 1, after=window.after, before=window.before, backwards=window.backwards)
+    found = await info.context.orders.page(info.context.user_id, wanted, further)
+    goes_on = len(found) > window.limit
+    if goes_on:
+        found = found[1:] if window.backwards else found[:-1]
+    nodes = [HomestayOrder.of(order) for order in found]
+    edges = [
+        HomestayOrderEdge(cursor=ids.cursor(order.id), node=node) for order, node in zip(found, nodes, strict=True)
+    ]
+    return HomestayOrderConnection(
+        edges=edges,
+        nodes=nodes,
+        page_info=PageInfo(
+            has_next_page=window.before is not None if window.backwards else goes_on,
+            has_previous_page=goes_on if window.backwards else window.after is not None,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+        wanted=wanted,
+    )

@@ -1,0 +1,91 @@
+"""Domain error to GraphQL error: each with a stable code and the request's id, and nothing that is not for the client.
+
+Refusals of mutations never come here: they are answers (`bff.refusals`). What comes here is a document or input that
+can't be used, a query that is refused, an upstream that is down, and bugs, which are masked and logged once.
+"""
+
+from enum import StrEnum
+from typing import Any, Final
+
+import structlog
+from graphql import GraphQLError, GraphQLSyntaxError
+
+from bff.context import Unauthenticated
+from domain.errors import Refusal, UpstreamUnavailable
+
+log = structlog.get_logger(__name__)
+
+MASK: Final = "Something went wrong on our side. Quote the requestId when you ask about it."
+
+_EXPECTED: Final = (Refusal, UpstreamUnavailable, Unauthenticated, GraphQLError)
+
+
+class EdgeCode(StrEnum):
+    """`extensions.code` of a top-level error. Stable; new values may be added."""
+
+    GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+    GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+    OPERATION_RESOLUTION_FAILURE = "OPERATION_RESOLUTION_FAILURE"
+    BAD_USER_INPUT = "BAD_USER_INPUT"
+    BAD_REQUEST = "BAD_REQUEST"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    UPSTREAM_UNAVAILABLE = "UPSTREAM_UNAVAILABLE"
+    INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
+
+
+def is_bug(error: GraphQLError) -> bool:
+    """Whether the error is a surprise: neither a refusal, nor an upstream that is down, nor the client's doing."""
+    if error.original_error is None or isinstance(error.original_error, _EXPECTED):
+        return False
+    # A value that does not fit has a place in the document and no path into the answer; its message is for the client.
+    return error.path is not None or not error.locations
+
+
+def formatted(error: GraphQLError, request_id: str, *, executed: bool) -> dict[str, Any]:
+    """An error as the client sees it.
+
+    Args:
+        error: what execution, or what came before it, reported.
+        request_id: the request's id.
+        executed: whether the operation was executed; before that, an error without a code is a validation error.
+    """
+    shown: dict[str, Any] = {"message": MASK if is_bug(error) else error.message}
+    if error.locations:
+        shown["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+    if error.path is not None:
+        shown["path"] = error.path
+    shown["extensions"] = {**_extensions(error, executed=executed), "requestId": request_id}
+    return shown
+
+
+def _extensions(error: GraphQLError, *, executed: bool) -> dict[str, Any]:
+    original = error.original_error
+    if isinstance(original, Refusal):
+        reason = {"code": EdgeCode.BAD_USER_INPUT, "reason": original.code}
+        return reason | {"field": list(original.field)} if original.field else reason
+    return {"code": (error.extensions or {}).get("code") or _code(error, executed=executed)}
+
+
+def _code(error: GraphQLError, *, executed: bool) -> EdgeCode:
+    code = EdgeCode.GRAPHQL_VALIDATION_FAILED
+    if isinstance(error.original_error, UpstreamUnavailable):
+        code = EdgeCode.UPSTREAM_UNAVAILABLE
+    elif isinstance(error.original_error, Unauthenticated):
+        code = EdgeCode.UNAUTHENTICATED
+    elif is_bug(error):
+        code = EdgeCode.INTERNAL_SERVER_ERROR
+    elif isinstance(error, GraphQLSyntaxError):
+        code = EdgeCode.GRAPHQL_PARSE_FAILED
+    elif executed:
+        # Nothing was resolved: the variables did not fit. What a resolver did wrong is a bug.
+        code = EdgeCode.BAD_USER_INPUT if error.path is None else EdgeCode.INTERNAL_SERVER_ERROR
+    return code
+
+
+def record(error: GraphQLError) -> None:
+    """Logs an error once: a bug with its trace, an upstream that is down with its reason, a refusal not at all."""
+    path = ".".join(str(step) for step in error.path or ())
+    if isinstance(error.original_error, UpstreamUnavailable):
+        log.warning("upstream unavailable", path=path, reason=error.original_error.reason)
+    elif is_bug(error):
+        log.error("request failed", path=path, exc_info=error.original_error)

@@ -1,0 +1,77 @@
+"""uvicorn as one service of a group: the group owns the signals, uvicorn only serves."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+# Seconds for requests under way to finish; above the longest request, below what an orchestrator waits.
+GRACE: Final = 10
+# Idle connections count too, so this only guards against a leak.
+MAX_CONNECTIONS: Final = 1000
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """Serves an application on one address."""
+
+    name = "http"
+
+    def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                limit_concurrency=MAX_CONNECTIONS,
+                timeout_graceful_shutdown=GRACE,
+            )
+        )
+        self._socket: socket.socket | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._port if self._socket is None else int(self._socket.getsockname()[1])
+
+    async def start(self) -> None:
+        """Binds the address and serves from now on.
+
+        Raises:
+            OSError: the address is taken.
+        """
+        listener = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self._host, self._port))
+        except OSError as error:
+            listener.close()
+            raise OSError(f"can't listen on {self._host}:{self._port}: {error.strerror}") from error
+        self._socket = listener
+        self._serving = asyncio.create_task(self._server.serve([listener]), name="http")
+        while not self._server.started and not self._serving.done():  # noqa: ASYNC110 -- uvicorn has a flag, no event
+            await asyncio.sleep(0.01)
+        if self._serving.done():
+            self._serving.result()
+
+    async def stop(self) -> None:
+        """Takes no new request, and finishes those under way."""
+        if self._serving is not None:
+            self._server.should_exit = True
+            await self._serving
+        if self._socket is not None:
+            self._socket.close()

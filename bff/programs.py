@@ -1,0 +1,120 @@
+"""What each command of `homestay` runs: which services, in which order. Building them is the bootstrap's."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from bff import explorer
+from bff.app import create_app
+from bff.explorer.operations import tabs
+from bff.http_server import HttpServer
+from bff.tokens import Tokens
+from domain import rpc
+from domain.database import Database
+from domain.order import server as order_server
+from domain.order.pricing import local_date
+from domain.payment import server as payment_server
+from domain.travel import catalogue
+from domain.travel import server as travel_server
+from workers import actors, bootstrap
+from workers.bootstrap import OrderRoom
+from workers.clock import SystemClock
+from workers.embedded import EmbeddedWorker
+from workers.sender import Sender
+from workers.service_group import Service, ServiceGroup
+from workers.settings import Settings
+
+# The guest of the token that a developer is given.
+DEMO_USER: Final = 7
+TOKEN_TTL: Final = timedelta(hours=24)
+
+
+def demo_token(settings: Settings) -> str:
+    """A token for the demo guest, good for a day."""
+    return Tokens(settings.key).sign(DEMO_USER, TOKEN_TTL)
+
+
+async def run_all(settings: Settings, greet: Callable[[HttpServer], None]) -> None:
+    """The whole product in one process; what has no address is served from inside."""
+    sender = Sender(actors.broker)
+    async with bootstrap.open_orders(settings, sender) as room:
+        http = _http(settings, room)
+        services: list[Service] = [sender]
+        if not settings.travel_addr:
+            services.append(await _travel(settings, room.database))
+        if not settings.payment_addr:
+            services.append(_payment(settings, room.database, sender))
+        services += [_order(settings, room), EmbeddedWorker(actors.broker), http]
+        await ServiceGroup(services).run(lambda: greet(http))
+
+
+async def run_bff(settings: Settings, greet: Callable[[HttpServer], None]) -> None:
+    """The GraphQL edge alone."""
+    sender = Sender(actors.broker)
+    async with bootstrap.open_orders(settings, sender) as room:
+        http = _http(settings, room)
+        await ServiceGroup([sender, http]).run(lambda: greet(http))
+
+
+async def run_order_rpc(settings: Settings, greet: Callable[[rpc.Server], None]) -> None:
+    """The order gRPC service alone."""
+    sender = Sender(actors.broker)
+    async with bootstrap.open_orders(settings, sender) as room:
+        server = _order(settings, room)
+        await ServiceGroup([sender, server]).run(lambda: greet(server))
+
+
+async def run_travel_rpc(settings: Settings, greet: Callable[[rpc.Server], None]) -> None:
+    """The reference travel service alone, its demo catalogue in place."""
+    async with bootstrap.open_database(settings) as database:
+        server = await _travel(settings, database)
+        await ServiceGroup([server]).run(lambda: greet(server))
+
+
+async def run_payment_rpc(settings: Settings, greet: Callable[[rpc.Server], None]) -> None:
+    """The reference payment service alone."""
+    sender = Sender(actors.broker)
+    async with bootstrap.open_database(settings) as database:
+        server = _payment(settings, database, sender)
+        await ServiceGroup([sender, server]).run(lambda: greet(server))
+
+
+def _http(settings: Settings, room: OrderRoom) -> HttpServer:
+    token = (lambda: demo_token(settings)) if settings.gives_tokens else None
+    page = (
+        explorer.routes(
+            endpoint="/graphql", tabs=lambda: tabs(local_date(SystemClock().now(), settings.zone)), token=token
+        )
+        if settings.shows_graphiql
+        else []
+    )
+    app = create_app(
+        orders=room.orders,
+        database=room.database,
+        tokens=Tokens(settings.key),
+        introspection=settings.introspects,
+        explorer_routes=page,
+    )
+    return HttpServer(app, host=settings.host, port=settings.port)
+
+
+def _order(settings: Settings, room: OrderRoom) -> rpc.Server:
+    return order_server.server(
+        room.orders, room.closing, zone=settings.zone, host=settings.rpc_host, port=settings.order_rpc_port
+    )
+
+
+async def _travel(settings: Settings, database: Database) -> rpc.Server:
+    await catalogue.seed(database)
+    return travel_server.server(database, host=settings.rpc_host, port=settings.travel_rpc_port)
+
+
+def _payment(settings: Settings, database: Database, sender: Sender) -> rpc.Server:
+    return payment_server.server(
+        database,
+        sender,
+        SystemClock(),
+        zone=settings.zone,
+        host=settings.rpc_host,
+        port=settings.payment_rpc_port,
+    )

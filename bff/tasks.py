@@ -1,0 +1,105 @@
+"""What the short commands of `homestay` do: each opens what it needs, does one thing, and closes it again."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Final
+
+from domain import rpc
+from domain.errors import InvalidTransition, OrderNotFound, PaymentNotFound
+from domain.order.states import PaymentStatus, TradeState
+from domain.order.upstreams import WRITE_DEADLINE
+from proto import payment_pb2, payment_pb2_grpc
+from workers import bootstrap, migration
+from workers.bootstrap import OrderRoom
+from workers.resources import NoTimer
+from workers.settings import Settings
+from workers.sweeper import Sweeper, Swept
+
+# Seconds that `pay` and `refund` wait for the worker, so that who asks next sees what came of it.
+SETTLED_WITHIN: Final = 5.0
+
+
+async def sweep(settings: Settings) -> Swept:
+    """One sweep."""
+    async with bootstrap.open_orders(settings, NoTimer()) as room:
+        return await Sweeper(room.closing, interval=settings.sweep_interval, grace=settings.sweep_grace).sweep()
+
+
+async def migrate(settings: Settings) -> str | None:
+    """Brings the tables up to date and returns their version."""
+    async with bootstrap.open_database(settings, migrate=True) as database:
+        return await migration.version(database)
+
+
+async def pay(settings: Settings, sn: str) -> str:
+    """Plays the payment provider that confirms an order's open payment; opens it where the guest has not.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        InvalidTransition: nothing is to be paid.
+        UpstreamUnavailable: the payment service can't be asked.
+    """
+    async with bootstrap.open_orders(settings, NoTimer()) as room:
+        order = await room.closing.find(sn)
+        if order is None:
+            raise OrderNotFound("There is no such order.", "sn")
+        payment = await room.payments.of_order(sn)
+        if payment is None or payment.status is PaymentStatus.FAILED:
+            payment, _ = await room.orders.open_payment(order.user_id, sn)
+        if payment.status is not PaymentStatus.WAIT:
+            raise InvalidTransition(
+                f"The payment of this order is {payment.status.name} already.",
+                current=payment.status,
+                wanted=PaymentStatus.SUCCESS,
+            )
+        await _tell(settings, payment.sn, "SUCCESS", PaymentStatus.SUCCESS)
+        state = await _wait_for(room, sn, leaving=order.trade_state)
+        return f"payment {payment.sn} confirmed; the order is {state.name}"
+
+
+async def refund(settings: Settings, sn: str) -> str:
+    """Plays the payment provider that returns an order's money.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        PaymentNotFound: no money was paid for it.
+        UpstreamUnavailable: the payment service can't be asked.
+    """
+    async with bootstrap.open_orders(settings, NoTimer()) as room:
+        order = await room.closing.find(sn)
+        if order is None:
+            raise OrderNotFound("There is no such order.", "sn")
+        payment = await room.payments.of_order(sn)
+        if payment is None or payment.status is not PaymentStatus.SUCCESS:
+            raise PaymentNotFound("No money was paid for this order, or it went back already.")
+        await _tell(settings, payment.sn, "REFUND", PaymentStatus.REFUNDED)
+        state = await _wait_for(room, sn, leaving=order.trade_state)
+        return f"payment {payment.sn} returned; the order is {state.name}"
+
+
+async def _tell(settings: Settings, payment_sn: str, word: str, status: PaymentStatus) -> None:
+    async with bootstrap.open_channel(settings.payment) as channel:
+        await rpc.ask(
+            "payment",
+            payment_pb2_grpc.paymentStub(channel).UpdateTradeState,
+            payment_pb2.UpdateTradeStateReq(
+                sn=payment_sn,
+                tradeState=word,
+                tradeType="JSAPI",
+                payStatus=status,
+                payTime=int(datetime.now(UTC).timestamp()) if status is PaymentStatus.SUCCESS else 0,
+            ),
+            deadline=WRITE_DEADLINE,
+        )
+
+
+async def _wait_for(room: OrderRoom, sn: str, *, leaving: TradeState) -> TradeState:
+    """Waits a moment for the worker to bring the order to what its payment says, and returns its state then."""
+    deadline = asyncio.get_running_loop().time() + SETTLED_WITHIN
+    while True:
+        order = await room.closing.find(sn)
+        if order is None:
+            raise OrderNotFound("There is no such order.", "sn")
+        if order.trade_state is not leaving or asyncio.get_running_loop().time() > deadline:
+            return order.trade_state
+        await asyncio.sleep(0.05)

@@ -1,0 +1,113 @@
+"""What every test can ask for: real databases, a clock, and the order use cases over small fakes."""
+
+import signal
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+from sqlmodel import SQLModel
+
+from domain.database import Database, create_engine
+from domain.order.closing import Closing
+from domain.order.service import Orders, Rules
+from tests.clock import FrozenClock
+from tests.fakes import FakePayments, FakeTimer, FakeTravel
+from tests.servers import MariaDB, Redis, require
+from workers import migration
+
+SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
+# Noon in Shanghai, far from any midnight, month's end or change of clocks.
+NOW: Final = datetime(2026, 5, 20, 4, 0, tzinfo=UTC)
+PAY_WINDOW: Final = timedelta(minutes=20)
+
+_numbers = count()
+
+# A run that is told to stop still closes its servers.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    with require(MariaDB(flush_log_at_trx_commit=2).start) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    with require(Redis().start) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_url(mariadb: MariaDB) -> str:
+    """A database with our tables; tests share it, and each finds its tables empty."""
+    return mariadb.create_database("shared")
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database of each kind, its tables not yet made."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'test.sqlite3'}"
+    server: MariaDB = request.getfixturevalue("mariadb")
+    return server.create_database(f"own{next(_numbers)}")
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """A database of each kind with our tables, all empty."""
+    if request.param == "sqlite":
+        opened = Database(create_engine(f"sqlite+aiosqlite:///{tmp_path / 'test.sqlite3'}"))
+    else:
+        opened = Database(create_engine(request.getfixturevalue("mariadb_url")))
+    try:
+        await migration.upgrade(opened)
+        async with opened.engine.begin() as connection:
+            for table in SQLModel.metadata.sorted_tables:
+                await connection.execute(sa.delete(table))
+        yield opened
+    finally:
+        await opened.close()
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock(NOW)
+
+
+@pytest.fixture
+def travel() -> FakeTravel:
+    return FakeTravel()
+
+
+@pytest.fixture
+def payments() -> FakePayments:
+    return FakePayments()
+
+
+@pytest.fixture
+def timer() -> FakeTimer:
+    return FakeTimer()
+
+
+@pytest.fixture
+def closing(database: Database, clock: FrozenClock, payments: FakePayments) -> Closing:
+    return Closing(database, clock, payments)
+
+
+@pytest.fixture
+def orders(
+    database: Database,
+    clock: FrozenClock,
+    closing: Closing,
+    travel: FakeTravel,
+    payments: FakePayments,
+    timer: FakeTimer,
+) -> Orders:
+    rules = Rules(zone=SHANGHAI, pay_window=PAY_WINDOW)
+    return Orders(database, clock, rules, closing, travel=travel, payments=payments, timer=timer)

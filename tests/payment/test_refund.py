@@ -1,0 +1,81 @@
+"""Giving money back: all of it, once."""
+
+import asyncio
+from datetime import timedelta
+
+import grpc
+import pytest
+
+from domain.database import Database
+from domain.payment.states import PayStatus
+from tests.clock import FrozenClock
+from tests.payment.calls import ORDER, Announcements, Caller, refused, rows
+
+NOT_FOUND = (grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND", "orderSn")
+
+
+async def test_a_refund_is_recorded_told_and_announced(
+    caller: Caller, database: Database, announcements: Announcements, clock: FrozenClock
+) -> None:
+    sn = await caller.create()
+    await caller.notify(sn, 1, transaction_id="4200", desc="paid", pay_time=1_772_300_000)
+    announcements.made.clear()
+    clock.advance(timedelta(minutes=5))
+    detail = await caller.refund()
+    assert (detail.sn, detail.orderSn, detail.payStatus, detail.tradeState) == (sn, ORDER, 2, 2)
+    assert (detail.payTime, detail.transactionId, detail.tradeStateDesc) == (1_772_300_000, "4200", "")
+    assert detail.updateTime == int(clock.now().timestamp())
+    assert announcements.made == [(ORDER, 2)]
+    (row,) = await rows(database)
+    assert (row["trade_state"], row["version"]) == ("REFUND", 2)
+
+
+async def test_a_repeat_changes_nothing_is_answered_alike_and_announced_again(
+    caller: Caller, database: Database, announcements: Announcements, clock: FrozenClock
+) -> None:
+    await caller.create_in(PayStatus.SUCCESS)
+    first = await caller.refund()
+    before = await rows(database)
+    clock.advance(timedelta(minutes=5))
+    assert await caller.refund() == first
+    assert await rows(database) == before
+    assert announcements.made[-2:] == [(ORDER, 2), (ORDER, 2)]
+
+
+async def test_many_refunds_at_once_move_the_money_once(caller: Caller, database: Database) -> None:
+    await caller.create_in(PayStatus.SUCCESS)
+    answers = await asyncio.gather(*(caller.refund() for _ in range(20)))
+    assert {answer.payStatus for answer in answers} == {2}
+    assert [row["version"] for row in await rows(database)] == [2]
+
+
+@pytest.mark.parametrize("status", [PayStatus.WAIT, PayStatus.FAILED])
+async def test_where_no_money_came_there_is_none_to_return(
+    caller: Caller, database: Database, announcements: Announcements, status: PayStatus
+) -> None:
+    await caller.create_in(status)
+    before = await rows(database)
+    announcements.made.clear()
+    assert await refused(caller.refund()) == NOT_FOUND
+    assert await rows(database) == before
+    assert announcements.made == []
+
+
+async def test_other_orders_keep_their_money(caller: Caller) -> None:
+    other = await caller.create_in(PayStatus.SUCCESS, "HSO2")
+    await caller.create_in(PayStatus.SUCCESS, "HSO1")
+    await caller.refund("HSO1")
+    assert (await caller.by_sn(other)).payStatus == 1
+    assert await refused(caller.refund("HSO3")) == NOT_FOUND
+
+
+async def test_money_that_comes_after_a_refund_goes_back_by_the_next_one(caller: Caller, database: Database) -> None:
+    late = await caller.create_in(PayStatus.FAILED)
+    first = await caller.create()
+    await caller.notify(first, 1)
+    assert (await caller.refund()).sn == first
+    await caller.notify(late, 1)
+    # It is here now, and that is what matters of the order.
+    assert (await caller.of_order()).sn == late
+    await caller.refund()
+    assert [row["pay_status"] for row in await rows(database)] == [PayStatus.REFUNDED] * 2

@@ -32,7 +32,10 @@ def config(connection: Connection | None = None) -> Config:
 
 
 async def upgrade(database: Database) -> None:
-    """Brings the tables up to date; processes that start at once take turns."""
+    """Brings the tables up to date; processes that start at once take turns.
+
+    One at a time in a process: alembic keeps what it works on in a global.
+    """
     async with database.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             # BEGIN IMMEDIATE is SQLite's lock, and its tables are made inside the transaction.

@@ -35,7 +35,11 @@ class ThirdPayment(SQLModel, table=True):
     """A payment as it is stored. Rows with `del_state` 1 do not exist."""
 
     __tablename__: ClassVar[str] = "third_payment"
-    __table_args__ = (Index("ix_third_payment_order", "order_sn"), MYSQL_TABLE)
+    __table_args__ = (
+        Index("ix_third_payment_order", "order_sn"),
+        Index("ux_third_payment_live_order", "live_order_sn", unique=True),
+        MYSQL_TABLE,
+    )
 
     id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True, autoincrement=True))
     sn: str = Field(sa_column=Column(CHAR(25), nullable=False, unique=True))
@@ -67,7 +71,7 @@ class ThirdPayment(SQLModel, table=True):
         sa_column=Column(UTCDateTime(), nullable=True), description="The provider is to take no money after it."
     )
     live_order_sn: str | None = Field(
-        sa_column=Column(CHAR(WIDTHS["order_sn"]), nullable=True, unique=True),
+        sa_column=Column(CHAR(WIDTHS["order_sn"]), nullable=True),
         description=(
             "The order's number while this is the order's one payment, open, paid or refunded: two processes can't "
             "open two. NULL once it failed, and NULL in a payment whose money came when another one had taken its "

@@ -124,12 +124,12 @@ class Payments:
                 "order_sn": charge.order_sn,
                 "service_type": charge.service_type,
                 "pay_status": PayStatus.WAIT,
-                "pay_time": None,
                 "expire_time": charge.expire_time,
                 "create_time": now,
                 "update_time": now,
             }
-            return Payment(id=await repository.add(connection, values), **values)
+            # The existing system's column for the time of paying is NOT NULL and fills itself; so it is not named.
+            return Payment(id=await repository.add(connection, values), pay_time=None, **values)
 
         for _ in range(_OPENING_ATTEMPTS - 1):
             try:

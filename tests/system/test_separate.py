@@ -1,0 +1,91 @@
+"""Every program in a process of its own, on MariaDB and Redis."""
+
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import grpc
+import pytest
+
+from proto import order_pb2, order_pb2_grpc
+from tests.servers import MariaDB, Redis
+from tests.system.installation import Installation
+
+_databases = count()
+
+
+@pytest.fixture
+def installation(tmp_path: Path, mariadb: MariaDB, redis: Redis) -> Iterator[Installation]:
+    url = mariadb.create_database(f"separate{next(_databases)}")
+    environment = {"HOMESTAY_DATABASE_URL": url, "HOMESTAY_BROKER_URL": redis.url}
+    with Installation(tmp_path, **environment) as installation:
+        assert installation.command("migrate").returncode == 0
+        yield installation
+    redis.wipe()
+
+
+def test_an_order_is_placed_paid_and_another_one_closed(installation: Installation) -> None:
+    for program in ("travel-rpc", "payment-rpc"):
+        installation.start(program)
+    installation.start_worker()
+    installation.start("bff", HOMESTAY_PAY_WINDOW="3")
+    token = installation.token()
+
+    order = installation.place(token)
+    assert order["orderTotalPrice"]["amountMinor"] == 71800
+    unpaid = installation.place(token)
+    assert installation.command("pay", order["sn"]).returncode == 0
+    paid = installation.wait_for(order["sn"], "WAIT_USE", token=token, within=5)
+    assert paid["payment"]["payTime"] is not None
+
+    closed = installation.wait_for(unpaid["sn"], "CANCELLED", token=token, within=5)
+    assert closed["closeReason"] == "UNPAID_TIMEOUT"
+    assert installation.detail(order["sn"], token)["tradeState"] == "WAIT_USE"
+
+
+def test_without_a_worker_the_next_sweep_closes(installation: Installation) -> None:
+    for program in ("travel-rpc", "payment-rpc"):
+        installation.start(program)
+    installation.start("bff", HOMESTAY_PAY_WINDOW="0.5")
+    token = installation.token()
+    order = installation.place(token)
+    installation.wait_for(order["sn"], "WAIT_PAY", token=token, within=1)
+    for _ in range(50):
+        swept = installation.command("sweep", "--once")
+        assert swept.returncode == 0, swept.stderr
+        if "closed 1" in swept.stdout:
+            break
+    assert installation.detail(order["sn"], token)["closeReason"] == "UNPAID_TIMEOUT"
+
+
+def test_a_back_end_service_places_and_reads_an_order_over_grpc(installation: Installation) -> None:
+    for program in ("travel-rpc", "payment-rpc", "order-rpc"):
+        installation.start(program)
+    with grpc.insecure_channel(f"127.0.0.1:{installation.order_rpc_port}") as channel:
+        orders = order_pb2_grpc.orderStub(channel)
+        day = 86400
+        # Midnights in Shanghai, eight hours before those of UTC, in unix seconds.
+        midnight = int(time.time()) // day * day + 30 * day - 8 * 3600
+        asked = order_pb2.CreateHomestayOrderReq(
+            homestayId=1, liveStartTime=midnight, liveEndTime=midnight + 2 * day, userId=7, livePeopleNum=2, isFood=True
+        )
+        placed = orders.createHomestayOrder(asked, timeout=5)
+        detail = orders.homestayOrderDetail(order_pb2.HomestayOrderDetailReq(sn=placed.sn), timeout=5).homestayOrder
+    assert (detail.orderTotalPrice, detail.tradeState, detail.tradeCode) == (71800, 0, "")
+    assert (detail.liveStartDate, detail.liveEndDate) == (midnight, midnight + 2 * day)
+
+
+def test_programs_stop_cleanly_when_they_are_told(installation: Installation) -> None:
+    programs = [installation.start(name) for name in ("travel-rpc", "payment-rpc", "order-rpc", "bff")]
+    programs.append(installation.start_worker())
+    for program in programs:
+        assert program.terminate(15) == 0, program.output()
+        assert "Traceback" not in program.output()
+
+
+def test_a_worker_without_a_shared_broker_is_refused_in_one_line(tmp_path: Path) -> None:
+    with Installation(tmp_path) as installation:
+        refused = installation.command("worker")
+    assert refused.returncode == 2
+    assert "HOMESTAY_BROKER_URL" in refused.stderr

@@ -18,6 +18,14 @@ ATTEMPTS: Final = 3
 # too), 1020 record changed. All three say: nothing was committed, run it again.
 _MYSQL_TRY_AGAIN: Final = frozenset({1213, 1205, 1020})
 _STRICT: Final = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+_SQLITE_SET_UP: Final = (
+    "PRAGMA busy_timeout = 5000",
+    # Readers and one writer at once.
+    "PRAGMA journal_mode = WAL",
+    # What was acknowledged outlives a loss of power.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+)
 
 
 class Database:
@@ -125,8 +133,8 @@ def _create_sqlite_engine(url: URL) -> AsyncEngine:
     def set_up(connection: Any, _: ConnectionPoolEntry) -> None:  # noqa: ANN401 -- a DBAPI connection has no type
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
+        for pragma in _SQLITE_SET_UP:
+            cursor.execute(pragma)
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")

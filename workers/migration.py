@@ -8,15 +8,14 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 import domain
 from domain.database import Database
 
 SCRIPTS: Final = Path(domain.__file__).parent / "migrations"
-_LOCK: Final = "homestay_migrate"
-# Seconds that a process waits for another one's migration.
-_LOCK_TIMEOUT: Final = 60
+# A minute is longer than any migration; one that took longer would say so by failing.
+_LOCK: Final = text("select get_lock('homestay_migrate', 60)")
+_UNLOCK: Final = text("select release_lock('homestay_migrate')")
 
 
 class NotMigrated(Exception):
@@ -42,12 +41,12 @@ async def upgrade(database: Database) -> None:
             await connection.run_sync(_upgrade)
             await connection.commit()
         else:
-            await _lock(connection, "get_lock(:name, :timeout)")
+            await connection.execute(_LOCK)
             try:
                 await connection.run_sync(_upgrade)
                 await connection.commit()
             finally:
-                await _lock(connection, "release_lock(:name)")
+                await connection.execute(_UNLOCK)
 
 
 async def version(database: Database) -> str | None:
@@ -69,7 +68,3 @@ async def check(database: Database) -> None:
 
 def _upgrade(connection: Connection) -> None:
     command.upgrade(config(connection), "head")
-
-
-async def _lock(connection: AsyncConnection, call: str) -> None:
-    await connection.execute(text(f"select {call}"), {"name": _LOCK, "timeout": _LOCK_TIMEOUT})

@@ -14,10 +14,13 @@ import dramatiq
 import structlog
 
 from workers import actors
+from workers import broker as brokers
 
 log = structlog.get_logger(__name__)
 
 CAPACITY: Final = 10_000
+# Messages in one round trip to the broker.
+BATCH: Final = 500
 # Seconds that a stop waits for what is still to be sent.
 FLUSH: Final = 2.0
 # Seconds after the due moment: the database's clock and the broker's differ by a little, and a message that comes
@@ -29,6 +32,10 @@ MARGIN: Final = 0.05
 class _Outgoing:
     message: dramatiq.Message[Any]
     due: float | None
+
+    def delay(self, now: float) -> int | None:
+        """Milliseconds that it still has to wait."""
+        return None if self.due is None else max(0, round((self.due - now) * 1000))
 
 
 class Sender:
@@ -78,20 +85,21 @@ class Sender:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            outgoing = await self._outgoing.get()
+            batch = [await self._outgoing.get()]
+            while len(batch) < BATCH and not self._outgoing.empty():
+                batch.append(self._outgoing.get_nowait())
             try:
-                await loop.run_in_executor(self._thread, self._send, outgoing)
-            except Exception as error:  # noqa: BLE001 -- whatever the broker's client raises, the next message is sent
-                self._drop(repr(error))
+                await loop.run_in_executor(self._thread, self._send, batch)
+            except Exception as error:  # noqa: BLE001 -- whatever the broker's client raises, the next batch is sent
+                self._drop(repr(error), len(batch))
             finally:
-                self._outgoing.task_done()
+                for _ in batch:
+                    self._outgoing.task_done()
 
-    def _send(self, outgoing: _Outgoing) -> None:
-        delay = None
-        if outgoing.due is not None:
-            delay = max(0, round((outgoing.due - time.monotonic()) * 1000))
-        self._broker.enqueue(outgoing.message, delay=delay)
+    def _send(self, batch: list[_Outgoing]) -> None:
+        now = time.monotonic()
+        brokers.send(self._broker, [(outgoing.message, outgoing.delay(now)) for outgoing in batch])
 
-    def _drop(self, reason: str) -> None:
-        self.dropped += 1
-        log.warning("message dropped; the sweep covers it", reason=reason)
+    def _drop(self, reason: str, count: int = 1) -> None:
+        self.dropped += count
+        log.warning("messages dropped; the sweep covers them", reason=reason, count=count)

@@ -6,11 +6,13 @@ from typing import Any
 
 import grpc
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import DefaultClause, MetaData, insert
 from sqlalchemy.exc import IntegrityError
 
-from domain.database import Database
+from domain.database import Database, create_engine
 from domain.payment import numbers
+from domain.payment.requests import Charge
+from domain.payment.service import Payments
 from domain.payment.states import PayStatus
 from tests.clock import FrozenClock
 from tests.payment.calls import ORDER, PAYMENTS, ZONE, Announcements, Caller, refused, rows
@@ -143,6 +145,20 @@ async def test_an_open_payment_of_the_existing_system_is_found_too(caller: Calle
     adopted = {"sn": "PMT-OLD", "order_sn": ORDER, "user_id": 7, "pay_total": 59_800, "pay_mode": "WECHAT_PAY"}
     await database.write(lambda connection: connection.execute(insert(PAYMENTS).values(adopted)))
     assert await caller.create() == "PMT-OLD"
+
+
+async def test_a_table_of_the_existing_system_takes_a_payment_that_is_not_paid_yet(clock: FrozenClock) -> None:
+    theirs = PAYMENTS.to_metadata(MetaData())
+    theirs.c.pay_time.nullable = False
+    theirs.c.pay_time.server_default = DefaultClause("1970-01-01 08:00:00")
+    database = Database(create_engine("sqlite+aiosqlite:///:memory:"))
+    async with database.engine.begin() as connection:
+        await connection.run_sync(theirs.create)
+    payments = Payments(database, Announcements(), clock, zone=ZONE)
+    opened = await payments.create(Charge(user_id=7, order_sn=ORDER, pay_mode="WECHAT_PAY", total=1))
+    found = await payments.by_sn(opened.sn)
+    await database.close()
+    assert opened.paid_at is found.paid_at is None
 
 
 async def test_opening_is_no_change_to_announce(caller: Caller, announcements: Announcements) -> None:

@@ -50,7 +50,7 @@ class Resources(Middleware):
         """Gives a worker process its logs."""
         logs.configure(self._settings)
 
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 -- dramatiq's signature
         """Opens everything, or does not let the worker start.
 
         Raises:
@@ -61,6 +61,7 @@ class Resources(Middleware):
         except Exception as error:
             log.exception("worker can't start")
             raise SystemExit(1) from error
+        log.info("worker ready", queues=sorted(broker.get_declared_queues()))
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         """Closes everything, newest first."""

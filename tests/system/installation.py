@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
@@ -22,6 +21,7 @@ _READY: Final = {
     "travel-rpc": re.compile("travel service on"),
     "payment-rpc": re.compile("payment service on"),
     "order-rpc": re.compile("order service on"),
+    "worker": re.compile("worker ready"),
 }
 
 
@@ -64,9 +64,9 @@ class Installation:
     def start_worker(self, **more: str) -> Process:
         """Starts the worker with dramatiq's own command."""
         argv = [BIN / "dramatiq", "workers.actors", "--processes", "1", "--threads", "4"]
-        return self._start(argv, re.compile("Worker process is ready|is booting up"), more)
+        return self._start(argv, _READY["worker"], more)
 
-    def _start(self, argv: list[Any], ready: re.Pattern[str], more: Mapping[str, str]) -> Process:
+    def _start(self, argv: list[Any], ready: re.Pattern[str], more: dict[str, str]) -> Process:
         process = Process(argv, env=self.environment | more, cwd=self._home, ready=ready)
         process.start()
         self.running.append(process)

@@ -78,7 +78,7 @@ def test_a_back_end_service_places_and_reads_an_order_over_grpc(installation: In
 
 def test_programs_stop_cleanly_when_they_are_told(installation: Installation) -> None:
     programs = [installation.start(name) for name in ("travel-rpc", "payment-rpc", "order-rpc", "bff")]
-    programs.append(installation.start_worker())
+    programs += [installation.start_worker(), installation.start("worker")]
     for program in programs:
         assert program.terminate(15) == 0, program.output()
         assert "Traceback" not in program.output()

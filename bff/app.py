@@ -39,7 +39,7 @@ def create_app(
         introspection: whether the schema may be asked about itself.
         explorer_routes: the GraphiQL page's, none where it is off.
     """
-    endpoint = Endpoint(schema.build(introspection=introspection), orders, tokens)
+    endpoint = Endpoint(schema.build(introspection=introspection), orders, tokens, suggestions=introspection)
     return Starlette(
         routes=[
             Route("/graphql", endpoint),

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, TypeVar
 
 import strawberry
+from strawberry.types.unset import UNSET
 
 from bff import ids
 from bff.types import HomestayOrder, Info
@@ -15,25 +16,32 @@ from domain.order.states import TradeState
 MAX_PAGE: Final = 100
 DEFAULT_PAGE: Final = 20
 
+T = TypeVar("T")
+
+
+def given(value: T | None) -> T | None:
+    """What was given, where null and absent mean the same."""
+    return None if value is UNSET else value
+
 
 @strawberry.input(description="Inclusive range.")
 class DateRange:
-    from_: date | None = strawberry.field(name="from", default=None)
-    to: date | None = None
+    from_: date | None = strawberry.field(name="from", default=UNSET)
+    to: date | None = UNSET
 
 
 @strawberry.input(description="Filter of userHomestayOrderList; an absent field filters nothing.")
 class HomestayOrderFilter:
-    trade_state: list[TradeState] | None = None
-    live_start_date: DateRange | None = None
+    trade_state: list[TradeState] | None = UNSET
+    live_start_date: DateRange | None = UNSET
 
     def wanted(self) -> OrderFilter:
         """The same as a domain value."""
-        dates = self.live_start_date or DateRange()
+        states, dates = given(self.trade_state), given(self.live_start_date) or DateRange()
         return OrderFilter(
-            states=None if self.trade_state is None else frozenset(self.trade_state),
-            start_from=dates.from_,
-            start_to=dates.to,
+            states=None if states is None else frozenset(states),
+            start_from=given(dates.from_),
+            start_to=given(dates.to),
         )
 
 

@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket
 from strawberry import Schema
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from strawberry.http.parse_content_type import parse_content_type
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
@@ -36,22 +37,29 @@ class Endpoint(GraphQL[RequestContext, None]):
         schema: what can be asked.
         orders: the use cases.
         tokens: reads who is asking.
+        suggestions: whether an error may name what the client could have meant; names of the schema are not told
+            where it may not be asked about itself.
     """
 
     allow_queries_via_get = False
 
-    def __init__(self, schema: Schema, orders: Orders, tokens: Tokens) -> None:
+    def __init__(self, schema: Schema, orders: Orders, tokens: Tokens, *, suggestions: bool) -> None:
         super().__init__(schema, graphql_ide=None, subscription_protocols=(), allow_queries_via_get=False)
         self._orders = orders
         self._tokens = tokens
+        self._suggestions = suggestions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        await (await self._respond(request))(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        if request.method != "POST":
+            return _refuse(request, HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, "Operations are sent by POST."))
         try:
-            response = await self.run(request)
+            return await self.run(request)
         except HTTPException as refused:
-            response = _refuse(request, refused)
-        await response(scope, receive, send)
+            return _refuse(request, refused)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> RequestContext:  # noqa: ARG002 -- Strawberry's signature
         """Who is asking, with a request's own loaders."""
@@ -70,11 +78,9 @@ class Endpoint(GraphQL[RequestContext, None]):
         Raises:
             HTTPException: it is not that form; nothing was executed.
         """
-        if request.method != "POST":
-            raise HTTPException(405, "Operations are sent by POST.")
-        media_type, _, parameters = (request.content_type or "").partition(";")
-        if media_type.strip().lower() != JSON or "charset" in parameters.lower().replace("charset=utf-8", ""):
-            raise HTTPException(415, "The body must be application/json in UTF-8.")
+        media_type, parameters = parse_content_type(request.content_type or "")
+        if media_type.lower() != JSON or parameters.get("charset", "utf-8").lower() != "utf-8":
+            raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8.")
         body = _parse(await _read(request._request))  # type: ignore[attr-defined]  # noqa: SLF001 -- the adapter hides the stream
         query = _member(body, "query", str)
         if not query:
@@ -105,7 +111,8 @@ class Endpoint(GraphQL[RequestContext, None]):
         answer: dict[str, Any] = {"data": result.data} if executed else {}
         if result.errors:
             answer["errors"] = [
-                errors.formatted(error, request_id(request), executed=executed) for error in result.errors
+                errors.formatted(error, request_id(request), executed=executed, suggestions=self._suggestions)
+                for error in result.errors
             ]
             if result.data is None and not any("path" in error for error in answer["errors"]):
                 # The variables did not fit, so nothing was executed either.

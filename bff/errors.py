@@ -4,6 +4,7 @@ Refusals of mutations never come here: they are answers (`bff.refusals`). What c
 can't be used, a query that is refused, an upstream that is down, and bugs, which are masked and logged once.
 """
 
+import re
 from enum import StrEnum
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 MASK: Final = "Something went wrong on our side. Quote the requestId when you ask about it."
 
+# What the reference implementation appends: names of the schema, one misspelling at a time.
+_SUGGESTION: Final = re.compile(r" Did you mean [^?]*\?")
 _EXPECTED: Final = (Refusal, UpstreamUnavailable, Unauthenticated, GraphQLError)
 
 
@@ -41,15 +44,17 @@ def is_bug(error: GraphQLError) -> bool:
     return error.path is not None or not error.locations
 
 
-def formatted(error: GraphQLError, request_id: str, *, executed: bool) -> dict[str, Any]:
+def formatted(error: GraphQLError, request_id: str, *, executed: bool, suggestions: bool = True) -> dict[str, Any]:
     """An error as the client sees it.
 
     Args:
         error: what execution, or what came before it, reported.
         request_id: the request's id.
         executed: whether the operation was executed; before that, an error without a code is a validation error.
+        suggestions: whether it may name what the client could have meant.
     """
-    shown: dict[str, Any] = {"message": MASK if is_bug(error) else error.message}
+    message = MASK if is_bug(error) else error.message
+    shown: dict[str, Any] = {"message": message if suggestions else _SUGGESTION.sub("", message)}
     if error.locations:
         shown["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
     if error.path is not None:

@@ -50,7 +50,7 @@ def parse_homestay_id(value: str) -> int | None:
 
 
 def _integer(text: str) -> int | None:
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and text.isdecimal()) or text.startswith("0"):
         return None
     number = int(text) if len(text) <= len(str(_MAX_INT64)) else 0
     return number if 0 < number <= _MAX_INT64 else None
@@ -64,6 +64,9 @@ def _unpack(value: str) -> str:
     if len(value) > _MAX_LENGTH:
         return ""
     try:
-        return base64.b64decode(value, altchars=b"-_", validate=True).decode("ascii")
+        decoded = base64.b64decode(value, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return ""
+    # Base 64 has several spellings of the same bytes; we give out one.
+    exact = decoded.isascii() and base64.urlsafe_b64encode(decoded).decode() == value
+    return decoded.decode("ascii") if exact else ""

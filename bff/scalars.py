@@ -1,5 +1,6 @@
 """The scalars of the contract, strict both ways: what is not exactly right is refused with a sentence."""
 
+import contextlib
 import re
 from datetime import UTC, date, datetime
 from typing import Any, Final, NewType
@@ -13,6 +14,9 @@ BigInt = NewType("BigInt", int)
 _MAX_EXACT: Final = 2**53 - 1
 _MAX_INT64: Final = 2**63 - 1
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_INSTANT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -27,13 +31,9 @@ def _parse_date(value: object) -> date:
 
 
 def _parse_instant(value: object) -> datetime:
-    if isinstance(value, str):
-        try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:
-            instant = None
-        if instant is not None and instant.tzinfo is not None and "T" in value:
-            return instant.astimezone(UTC)
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        with contextlib.suppress(ValueError, OverflowError):
+            return datetime.fromisoformat(value).astimezone(UTC)
     raise ValueError("A DateTime is written as RFC 3339 with its offset, e.g. 2026-05-01T12:00:00Z.")
 
 
@@ -46,7 +46,7 @@ def _parse_integer(value: object) -> int:
     number: int | None = None
     # A JSON number such as 1e3 arrives as a float. True is an int to Python, but not to GraphQL.
     if isinstance(value, int | float) and not isinstance(value, bool):
-        number = int(value) if abs(value) <= _MAX_INT64 and value == int(value) else None
+        number = int(value) if abs(value) <= _MAX_INT64 + 1 and value == int(value) else None
     elif isinstance(value, str) and _INTEGER.fullmatch(value):
         number = int(value)
     if number is None or not -_MAX_INT64 - 1 <= number <= _MAX_INT64:

@@ -1,13 +1,15 @@
 """Query and Mutation: a table of contents. Each field says who asks what of which use case, in a few lines."""
 
+import asyncio
 from datetime import date
-from typing import Final
+from typing import Final, cast
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import DisableIntrospection, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
+from strawberry.types.unset import UNSET
 
 from bff import errors, ids
 from bff.connection import (
@@ -15,6 +17,7 @@ from bff.connection import (
     HomestayOrderConnection,
     HomestayOrderFilter,
     PageArguments,
+    given,
     resolve_page,
 )
 from bff.gate import Gate
@@ -72,12 +75,12 @@ class Query:
         self,
         info: Info,
         first: int | None = DEFAULT_PAGE,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-        filter: HomestayOrderFilter | None = None,  # noqa: A002 -- the contract's name
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+        filter: HomestayOrderFilter | None = UNSET,  # noqa: A002 -- the contract's name
     ) -> HomestayOrderConnection:
-        arguments = PageArguments(first=first, after=after, last=last, before=before)
+        arguments = PageArguments(first=first, after=given(after), last=given(last), before=given(before))
         return await resolve_page(info, arguments, (filter or HomestayOrderFilter()).wanted())
 
     @strawberry.field(
@@ -113,7 +116,9 @@ class Query:
     async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
         if len(ids) > MAX_NODES:
             raise InvalidInput(f"Ask for at most {MAX_NODES} nodes at once.", "ids")
-        return [await _node(info, one) for one in ids]
+        # All at once, so that the loaders ask others once; one that can't be had takes only its own place with it.
+        found = await asyncio.gather(*(_node(info, one) for one in ids), return_exceptions=True)
+        return cast("list[Node | None]", found)
 
 
 @strawberry.type(description="Writes.")
@@ -189,5 +194,5 @@ def build(*, introspection: bool) -> Schema:
         mutation=Mutation,
         types=[InputError, InvalidTransitionError],
         extensions=extensions,
-        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=not introspection),
+        config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -11,6 +11,8 @@ LEEWAY: Final = 10
 # gRPC's metadata and most proxies take 8 KiB of headers in all.
 MAX_LENGTH: Final = 4096
 
+_MAX_INT64: Final = 2**63 - 1
+
 
 class InvalidToken(Exception):
     """The token does not say who is asking; the message says why, without repeating it."""
@@ -49,7 +51,7 @@ class Tokens:
             raise InvalidToken("The token is not valid.") from None
         user_id = claims.get(CLAIM)
         # bool is an int to Python, and user 0 would be everybody whose token names nobody.
-        if type(user_id) is not int or user_id < 1:
+        if type(user_id) is not int or not 1 <= user_id <= _MAX_INT64:
             raise InvalidToken("The token names no guest.")
         return user_id
 

@@ -53,7 +53,7 @@ _STATUS: Final = {
 ERROR_DOMAIN: Final = "homestay"
 
 
-class Unimplemented(Exception):
+class Unimplemented(UpstreamUnavailable):
     """The peer is the existing service, or an older one of ours, and lacks this method."""
 
 
@@ -80,15 +80,19 @@ async def ask(
         Unimplemented: it does not know the method.
     """
     try:
-        return await method(request, timeout=deadline)
+        answer: Response | None = await method(request, timeout=deadline)
     except aio.AioRpcError as error:
         match error.code():
             case grpc.StatusCode.NOT_FOUND:
                 return None
             case grpc.StatusCode.UNIMPLEMENTED:
-                raise Unimplemented(upstream) from error
+                raise Unimplemented(upstream, f"it lacks a method: {error.details()}") from error
             case code:
                 raise UpstreamUnavailable(upstream, f"{code.name}: {error.details()}") from error
+    if answer is None:
+        # gRPC's way of saying that the bytes were no such message.
+        raise UpstreamUnavailable(upstream, "its answer can't be read")
+    return answer
 
 
 def channel(address: str) -> aio.Channel:

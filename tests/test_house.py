@@ -60,7 +60,7 @@ def place(path: Path, node: ast.AST) -> str:
 
 
 def test_imports_point_one_way_and_contexts_stay_apart() -> None:
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 -- our own words
     assert checked.returncode == 0, checked.stdout
 

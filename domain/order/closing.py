@@ -163,7 +163,13 @@ class Closing:
         elif order.trade_state in {TradeState.CANCELLED, TradeState.WAIT_PAY}:
             # Too late, or not the price: the order can't use it.
             await self._request_refund(payment)
+            await self._refund_now_or_later(sn)
+
+    async def _refund_now_or_later(self, sn: str) -> None:
+        try:
             await self.refund(sn)
+        except UpstreamUnavailable as error:
+            log.warning("a refund is due; the sweep makes it", sn=sn, reason=error.reason)
 
     async def _refunded(self, sn: str) -> None:
         if await self._move(sn, current=TradeState.WAIT_USE, to=TradeState.REFUNDED):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar, Final
 
-from sqlalchemy import CHAR, BigInteger, Column, Date, DateTime, Index, String, func
+from sqlalchemy import CHAR, BigInteger, Boolean, Column, Date, DateTime, Index, String, func
 from sqlmodel import Field, SQLModel
 
 from domain.columns import BIG_ID, MYSQL_TABLE, TINYINT, IntEnumColumn, UTCDateTime
@@ -60,7 +60,7 @@ class HomestayOrder(SQLModel, table=True):
     info: str = Field(sa_column=_text("info"))
     people_num: int = Field(sa_column=Column(TINYINT, nullable=False, server_default="0"))
     row_type: SaleUnit = Field(sa_column=Column(IntEnumColumn(SaleUnit), nullable=False, server_default="0"))
-    need_food: bool = Field(sa_column=Column(TINYINT, nullable=False, server_default="0"))
+    need_food: bool = Field(sa_column=Column(Boolean, nullable=False, server_default="0"))
     food_info: str = Field(sa_column=_text("food_info"))
     food_price: int = Field(sa_column=_fen("food_price"))
     homestay_price: int = Field(sa_column=_fen("homestay_price"))

@@ -72,7 +72,8 @@ async def find(connection: AsyncConnection, sn: str, *, user_id: int | None = No
     if user_id is not None:
         statement = statement.where(_ORDERS.c.user_id == user_id)
     row = (await connection.execute(statement)).one_or_none()
-    return None if row is None else _order(row)
+    # MySQL compares without regard to case and to blanks at the end; an order has one number, spelt one way.
+    return _order(row) if row is not None and row.sn == sn else None
 
 
 async def is_due(connection: AsyncConnection, sn: str, sql_now: ColumnElement[Any]) -> bool:

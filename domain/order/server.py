@@ -115,7 +115,7 @@ class OrderService(order_pb2_grpc.orderServicer):
             foodTotalPrice=order.food_total_price,
             homestayTotalPrice=order.homestay_total_price,
             createTime=int(order.create_time.timestamp()),
-            needFood=order.need_food,
+            needFood=int(order.need_food),
         )
 
     def _date(self, seconds: int, field: str) -> date:

@@ -45,6 +45,8 @@ class TravelClient:
         )
         if answer is None or answer.homestay.id == 0:
             return None
+        if answer.homestay.id != homestay_id:
+            raise _nonsense(_TRAVEL, answer)
         return _homestay(answer.homestay)
 
 
@@ -81,7 +83,7 @@ class PaymentClient:
             payment_pb2.GetPaymentBySnReq(sn=opened.sn),
             deadline=READ_DEADLINE,
         )
-        payment = None if found is None else _payment(found.paymentDetail)
+        payment = None if found is None else _payment(found.paymentDetail, order_sn)
         if payment is None:
             raise UpstreamUnavailable(_PAYMENT, "it does not know the payment that it opened")
         return payment
@@ -107,7 +109,7 @@ class PaymentClient:
                 payment_pb2.GetPaymentSuccessRefundByOrderSnReq(orderSn=order_sn),
                 deadline=READ_DEADLINE,
             )
-        return None if answer is None else _payment(answer.paymentDetail)
+        return None if answer is None else _payment(answer.paymentDetail, order_sn)
 
     async def refund(self, order_sn: str) -> bool:
         """Returns the money of an order, once however often it is asked.
@@ -154,9 +156,11 @@ def _homestay(answer: travel_pb2.Homestay) -> Homestay:
         raise _nonsense(_TRAVEL, answer) from error
 
 
-def _payment(answer: payment_pb2.PaymentDetail) -> Payment | None:
+def _payment(answer: payment_pb2.PaymentDetail, order_sn: str) -> Payment | None:
     if answer.id == 0:
         return None
+    if answer.orderSn != order_sn:
+        raise _nonsense(_PAYMENT, answer)
     try:
         return Payment(
             sn=answer.sn,

@@ -1,0 +1,91 @@
+"""A database that can't be asked is named to whoever runs the server, and to nobody else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from structlog.testing import capture_logs
+
+from bff.app import create_app
+from domain.database import Database, create_engine
+from domain.order.closing import Closing
+from domain.order.service import Orders, Rules
+from tests.bff import documents
+from tests.bff.client import TOKENS, Client
+from tests.bff.documents import stay
+from tests.clock import FrozenClock
+from tests.conftest import PAY_WINDOW, SHANGHAI
+from tests.fakes import FakePayments, FakeTimer, FakeTravel
+from tests.servers import free_port
+
+
+@asynccontextmanager
+async def edge_over(port: int, clock: FrozenClock, timer: FakeTimer) -> AsyncIterator[Client]:
+    """A client of an edge whose database should be at this port, and is not."""
+    database = Database(create_engine(f"mysql+aiomysql://guest:secret@127.0.0.1:{port}/homestay"))
+    rules, payments = Rules(zone=SHANGHAI, pay_window=PAY_WINDOW), FakePayments()
+    closing = Closing(database, clock, payments)
+    orders = Orders(database, clock, rules, closing, travel=FakeTravel(), payments=payments, timer=timer)
+    client = Client(create_app(orders=orders, database=database, tokens=TOKENS, introspection=True))
+    async with client.http:
+        yield client
+    await database.close()
+
+
+@pytest.fixture
+async def silent_port() -> AsyncIterator[int]:
+    """A port that takes calls and says nothing."""
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with server:
+        yield int(server.sockets[0].getsockname()[1])
+
+
+async def test_not_ready_but_alive(clock: FrozenClock, timer: FakeTimer) -> None:
+    async with edge_over(free_port(), clock, timer) as client:
+        response = await client.http.get("/readyz")
+        assert (response.status_code, response.json()) == (503, {"ready": False, "missing": ["database"]})
+        assert (await client.http.get("/livez")).status_code == 200
+
+
+async def test_not_ready_in_time_though_the_database_says_nothing(
+    clock: FrozenClock, timer: FakeTimer, silent_port: int
+) -> None:
+    async with edge_over(silent_port, clock, timer) as client, asyncio.timeout(4):
+        response = await client.http.get("/readyz")
+    assert (response.status_code, response.json()) == (503, {"ready": False, "missing": ["database"]})
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (documents.LIST, {}),
+        (documents.DETAIL, {"sn": "none"}),
+        (documents.PLACE, {"input": stay()}),
+        (documents.CANCEL, {"sn": "none"}),
+        (documents.PAY, {"sn": "none"}),
+    ],
+    ids=["list", "detail", "place", "cancel", "pay"],
+)
+async def test_guests_are_told_nothing_of_it(
+    clock: FrozenClock, timer: FakeTimer, query: str, variables: dict[str, object]
+) -> None:
+    port = free_port()
+    async with edge_over(port, clock, timer) as client:
+        with capture_logs() as logs:
+            response = await client.post({"query": query, "variables": variables})
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert not any(word in response.text for word in (str(port), "guest", "secret", "SQL", "SELECT"))
+    assert [each["log_level"] for each in logs] == ["error"]
+    assert timer.set == []
+
+
+async def test_what_needs_no_database_is_answered(clock: FrozenClock, timer: FakeTimer) -> None:
+    async with edge_over(free_port(), clock, timer) as client:
+        assert (await client.data(documents.HOMESTAY_BY_ID, {"id": "1"}))["homestay"]["title"] == "Courtyard House"

@@ -1,0 +1,162 @@
+"""How refusals and failures travel, and what a caller makes of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, cast
+
+import grpc
+import pytest
+from grpc import aio
+from structlog.testing import capture_logs
+
+from domain import rpc
+from domain.errors import (
+    ErrorCode,
+    HomestayError,
+    HomestayNotFound,
+    HomestayOffShelf,
+    InvalidInput,
+    InvalidTransition,
+    OrderNotFound,
+    PaymentNotFound,
+    StayTooLong,
+    TooManyGuests,
+    UpstreamUnavailable,
+)
+from domain.order.states import TradeState
+from proto import payment_pb2, payment_pb2_grpc, travel_pb2, travel_pb2_grpc
+
+BAD, GONE = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
+NOT_NOW, AWAY = grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.UNAVAILABLE
+DEADLINE: Final = 5.0
+
+TOLD: Final[list[tuple[HomestayError, grpc.StatusCode]]] = [
+    (InvalidInput("No."), BAD),
+    (TooManyGuests("No."), BAD),
+    (StayTooLong("No."), BAD),
+    (HomestayNotFound("No."), GONE),
+    (OrderNotFound("No."), GONE),
+    (PaymentNotFound("No."), GONE),
+    (HomestayOffShelf("No."), NOT_NOW),
+    (InvalidTransition("No.", current=TradeState.USED, wanted=TradeState.WAIT_PAY), NOT_NOW),
+    (UpstreamUnavailable("travel", "its host 10.1.2.3 is down"), AWAY),
+]
+
+
+class Raising:
+    """A travel service that raises what it is told."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def homestayDetail(self, *_: object) -> travel_pb2.HomestayDetailResp:  # noqa: N802 -- the wire's name
+        raise self.error
+
+
+@asynccontextmanager
+async def serving(servicer: object) -> AsyncIterator[aio.Channel]:
+    def register(server: aio.Server) -> None:
+        travel_pb2_grpc.add_travelServicer_to_server(cast("Any", servicer), server)
+
+    server = rpc.Server("pb.travel", register, host="127.0.0.1", port=0)
+    await server.start()
+    try:
+        async with rpc.channel(server.address) as channel:
+            yield channel
+    finally:
+        await server.stop(grace=0)
+
+
+async def ask(channel: aio.Channel, *, deadline: float = DEADLINE) -> travel_pb2.HomestayDetailResp | None:
+    method = travel_pb2_grpc.travelStub(channel).homestayDetail
+    return await rpc.ask("travel", method, travel_pb2.HomestayDetailReq(id=1), deadline=deadline)
+
+
+async def failure(error: Exception) -> aio.AioRpcError:
+    async with serving(Raising(error)) as channel:
+        method = travel_pb2_grpc.travelStub(channel).homestayDetail
+        with pytest.raises(aio.AioRpcError) as failed:
+            await method(travel_pb2.HomestayDetailReq(id=1), timeout=DEADLINE)
+    return failed.value
+
+
+@pytest.mark.parametrize(("error", "status"), TOLD, ids=lambda told: getattr(told, "code", ""))
+async def test_what_is_known_travels_with_its_status_and_its_reason(
+    error: HomestayError, status: grpc.StatusCode
+) -> None:
+    failed = await failure(error)
+    assert (failed.code(), failed.details()) == (status, error.message)
+    (reason,) = rpc.reasons(failed)
+    assert (reason.reason, reason.domain, dict(reason.metadata)) == (error.code.value, "homestay", {})
+    assert "10.1.2.3" not in repr(failed)
+
+
+def test_every_code_has_its_status() -> None:
+    assert {error.code for error, _ in TOLD} == set(ErrorCode)
+
+
+async def test_a_refusal_says_which_field_is_to_blame() -> None:
+    (reason,) = rpc.reasons(await failure(InvalidInput("No.", "input", "liveEndDate")))
+    assert dict(reason.metadata) == {"field": "input.liveEndDate"}
+
+
+@pytest.mark.parametrize("bug", [LookupError("password=hunter2"), AssertionError(), aio.UsageError("hunter2")])
+async def test_a_bug_travels_as_one_and_nothing_of_it_gets_out(bug: Exception) -> None:
+    with capture_logs() as logs:
+        failed = await failure(bug)
+    assert (failed.code(), failed.details()) == (grpc.StatusCode.INTERNAL, "internal error")
+    (reason,) = rpc.reasons(failed)
+    assert (reason.reason, reason.domain) == ("INTERNAL", "homestay")
+    assert "hunter2" not in f"{failed!r} {failed.trailing_metadata()}"
+    assert [(entry["log_level"], entry["event"]) for entry in logs] == [("error", "rpc failed")]
+
+
+async def test_a_caller_takes_not_found_for_none_and_any_other_status_for_unavailable() -> None:
+    for error, status in TOLD:
+        async with serving(Raising(error)) as channel:
+            if status is GONE:
+                assert await ask(channel) is None
+            else:
+                with pytest.raises(UpstreamUnavailable) as unavailable:
+                    await ask(channel)
+                assert unavailable.value.reason.startswith(status.name)
+
+
+async def test_a_caller_waits_no_longer_than_it_said() -> None:
+    class Silent:
+        async def homestayDetail(self, *_: object) -> None:  # noqa: N802 -- the wire's name
+            await asyncio.Event().wait()
+
+    async with serving(Silent()) as channel:
+        with pytest.raises(UpstreamUnavailable) as unavailable:
+            await ask(channel, deadline=0.1)
+    assert unavailable.value.reason.startswith("DEADLINE_EXCEEDED")
+
+
+async def test_a_peer_without_the_method_is_told_from_one_that_fails() -> None:
+    async with serving(Raising(LookupError())) as channel:
+        method = payment_pb2_grpc.paymentStub(channel).RefundPayment
+        with pytest.raises(rpc.Unimplemented):
+            await rpc.ask("payment", method, payment_pb2.RefundPaymentReq(), deadline=DEADLINE)
+
+
+async def test_a_port_that_is_taken_is_refused() -> None:
+    first = rpc.Server("pb.travel", lambda _: None, host="127.0.0.1", port=0)
+    await first.start()
+    second = rpc.Server("pb.payment", lambda _: None, host="127.0.0.1", port=first.port)
+    try:
+        with pytest.raises(OSError, match=f"pb.payment can't listen on 127.0.0.1:{first.port}"):
+            await second.start()
+    finally:
+        await first.stop(grace=0)
+
+
+async def test_a_message_of_more_than_a_mebibyte_is_refused() -> None:
+    class Verbose:
+        async def homestayDetail(self, *_: object) -> travel_pb2.HomestayDetailResp:  # noqa: N802 -- the wire's name
+            return travel_pb2.HomestayDetailResp(homestay=travel_pb2.Homestay(id=1, info="x" * 2**20))
+
+    async with serving(Verbose()) as channel:
+        with pytest.raises(UpstreamUnavailable):
+            await ask(channel)

@@ -108,14 +108,14 @@ class Endpoint(GraphQL[RequestContext, None]):
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """The answer as the client sees it; without `data` where nothing was executed."""
         executed = not isinstance(result, PreExecutionError)
-        answer: dict[str, Any] = {"data": result.data} if executed else {}
+        answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = [
                 errors.formatted(error, request_id(request), executed=executed, suggestions=self._suggestions)
                 for error in result.errors
             ]
             if result.data is None and not any("path" in error for error in answer["errors"]):
-                # The variables did not fit, so nothing was executed either.
+                # Nothing was executed: an error of execution has a path.
                 answer.pop("data", None)
         if result.extensions:
             answer["extensions"] = result.extensions

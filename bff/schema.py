@@ -95,7 +95,7 @@ class Query:
         homestay = await info.context.loaders.homestay.load(_homestay_id(id, "id"))
         return None if homestay is None else Homestay.of(homestay)
 
-    @strawberry.field(description="A price and the free nights, before ordering.")
+    @strawberry.field(description="A price, before ordering.")
     async def homestay_quote(
         self,
         info: Info,

@@ -1,7 +1,10 @@
 """What every test can ask for: real databases, a clock, and the order use cases over small fakes."""
 
+import asyncio
+import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -46,7 +49,28 @@ def redis() -> Iterator[Redis]:
 @pytest.fixture(scope="session")
 def mariadb_url(mariadb: MariaDB) -> str:
     """A database with our tables; tests share it, and each finds its tables empty."""
-    return mariadb.create_database("shared")
+    url = mariadb.create_database("shared")
+    _migrate(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with our tables, to be copied."""
+    file = tmp_path_factory.mktemp("template") / "template.sqlite3"
+    _migrate(f"sqlite+aiosqlite:///{file}")
+    return file
+
+
+def _migrate(url: str) -> None:
+    async def migrate() -> None:
+        opened = Database(create_engine(url))
+        await migration.upgrade(opened)
+        await opened.close()
+
+    # A loop of its own, in a thread of its own: whoever asks for the fixture may be running on one already.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, migrate()).result()
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
@@ -62,14 +86,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     """A database of each kind with our tables, all empty."""
     if request.param == "sqlite":
-        opened = Database(create_engine(f"sqlite+aiosqlite:///{tmp_path / 'test.sqlite3'}"))
+        file = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "test.sqlite3")
+        opened = Database(create_engine(f"sqlite+aiosqlite:///{file}"))
     else:
         opened = Database(create_engine(request.getfixturevalue("mariadb_url")))
-    try:
-        await migration.upgrade(opened)
         async with opened.engine.begin() as connection:
             for table in SQLModel.metadata.sorted_tables:
                 await connection.execute(sa.delete(table))
+    try:
         yield opened
     finally:
         await opened.close()

@@ -6,7 +6,7 @@ from domain.database import Database
 from domain.money import MAX_FEN, Fen
 from domain.order.states import SaleUnit
 from tests.bff import documents
-from tests.bff.client import ANN, BOB, Client, Json
+from tests.bff.client import ANN, BOB, Client, Json, any_database
 from tests.bff.documents import stay
 from tests.bff.prices import yuan
 from tests.bff.rows import owners
@@ -67,6 +67,7 @@ async def test_the_homestay_may_be_named_by_its_global_id(client: Client) -> Non
     assert (await client.place(homestayId=homestay["id"]))["homestayId"] == "1"
 
 
+@any_database
 @pytest.mark.parametrize(
     ("wanted", "code", "field"),
     [

@@ -23,12 +23,7 @@ async def answer(client: Client, query: str, variables: dict[str, object]) -> by
 
 
 @pytest.mark.parametrize("state", ["WAIT_PAY", "WAIT_USE", "CANCELLED"])
-@pytest.mark.parametrize(
-    "query",
-    [documents.DETAIL, documents.FULL_DETAIL, documents.CANCEL, documents.PAY],
-    ids=["detail", "full", "cancel", "pay"],
-)
-async def test_by_its_number(client: Client, closing: Closing, payments: FakePayments, query: str, state: str) -> None:
+async def test_by_its_number(client: Client, closing: Closing, payments: FakePayments, state: str) -> None:
     sn = (await client.place(ANN))["sn"]
     if state == "WAIT_USE":
         payments.pay(sn, PRICE)
@@ -38,9 +33,10 @@ async def test_by_its_number(client: Client, closing: Closing, payments: FakePay
     before = await client.data(documents.FULL_DETAIL, {"sn": sn})
     payments.asked.clear()
 
-    foreign = await answer(client, query, {"sn": sn})
-    assert foreign == await answer(client, query, {"sn": MISSING})
-    assert sn.encode() not in foreign
+    for query in (documents.DETAIL, documents.FULL_DETAIL, documents.CANCEL, documents.PAY):
+        foreign = await answer(client, query, {"sn": sn})
+        assert foreign == await answer(client, query, {"sn": MISSING})
+        assert sn.encode() not in foreign
     assert (payments.asked, payments.opened_with) == ([], [])
     assert await client.data(documents.FULL_DETAIL, {"sn": sn}) == before
 
@@ -73,12 +69,12 @@ async def test_a_number_is_exact_on_every_database(client: Client) -> None:
         assert (await client.refused(documents.CANCEL, {"sn": like}))["code"] == "ORDER_NOT_FOUND"
 
 
-@pytest.mark.parametrize("sn", ["", "'", "x" * 60_000, "☃", "%", "\0"], ids=ascii)
-async def test_a_number_that_is_none_finds_nothing(client: Client, sn: str) -> None:
+async def test_a_number_that_is_none_finds_nothing(client: Client) -> None:
     await client.place()
-    assert await client.data(documents.DETAIL, {"sn": sn}) == {"userHomestayOrderDetail": None}
-    assert (await client.refused(documents.CANCEL, {"sn": sn}))["code"] == "ORDER_NOT_FOUND"
-    assert (await client.refused(documents.PAY, {"sn": sn}))["code"] == "ORDER_NOT_FOUND"
+    for sn in ("", "'", "x" * 60_000, "☃", "%", "\0"):
+        assert await client.data(documents.DETAIL, {"sn": sn}) == {"userHomestayOrderDetail": None}, ascii(sn[:9])
+        assert (await client.refused(documents.CANCEL, {"sn": sn}))["code"] == "ORDER_NOT_FOUND"
+        assert (await client.refused(documents.PAY, {"sn": sn}))["code"] == "ORDER_NOT_FOUND"
 
 
 async def test_the_check_in_code_is_nowhere_in_an_unpaid_order(

@@ -1,0 +1,50 @@
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from workers import logs
+from workers.settings import Settings
+
+SECRET = "K7" + "QX90AB"  # in two halves, so that no line of source in a trace holds it
+
+
+@pytest.fixture(autouse=True)
+def untouched_logging() -> Iterator[None]:
+    """The tests' own logging comes back afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def fail_with_a_secret_at_hand() -> None:
+    trade_code = SECRET
+    structlog.get_logger("test").info("before", sn="HSO1")
+    raise RuntimeError(f"a bug with {len(trade_code)} characters at hand")
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_trace_says_where_and_never_with_what(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Settings(log_format="json" if form == "json" else "console"))
+    try:
+        fail_with_a_secret_at_hand()
+    except RuntimeError:
+        structlog.get_logger("test").exception("request failed")
+    written = capsys.readouterr().err
+    assert "fail_with_a_secret_at_hand" in written
+    assert "a bug with 8 characters at hand" in written
+    assert SECRET not in written
+
+
+def test_a_line_of_json_is_one_event(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Settings(log_format="json"))
+    structlog.get_logger("test").info("order placed", sn="HSO1")
+    logging.getLogger("somebody.else").warning("a library's words")
+    ours, theirs = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (ours["event"], ours["sn"], ours["level"]) == ("order placed", "HSO1", "info")
+    assert (theirs["event"], theirs["logger"]) == ("a library's words", "somebody.else")

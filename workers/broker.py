@@ -1,9 +1,12 @@
-"""The message broker, chosen by its URL: Redis, or queues inside this process where no URL is set."""
+"""The message broker, chosen by its URL: Redis, RabbitMQ, or queues inside this process where no URL is set."""
 
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import dramatiq
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AsyncIO, Callbacks, Retries, ShutdownNotifications, TimeLimit
 
@@ -30,9 +33,22 @@ def build(settings: Settings) -> dramatiq.Broker:
         Callbacks(),
         Retries(max_retries=MAX_RETRIES, min_backoff=MIN_BACKOFF, max_backoff=MAX_BACKOFF),
     ]
-    if not settings.broker_url:
+    url, stock = _without_choice(settings.broker_url)
+    if not url:
         return StubBroker(middleware=middleware)
-    return SortedSetBroker(client=connect(settings.broker_url), middleware=middleware)
+    if url.startswith("amqp"):
+        return RabbitmqBroker(url=url, confirm_delivery=True, middleware=middleware)
+    if stock:
+        return RedisBroker(client=connect(url), middleware=middleware)  # type: ignore[no-untyped-call] # dramatiq's own
+    return SortedSetBroker(client=connect(url), middleware=middleware)
+
+
+def _without_choice(url: str) -> tuple[str, bool]:
+    """Splits `?broker=stock`, which asks for dramatiq's own Redis broker, from a URL."""
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    rest = [(name, value) for name, value in query if name != "broker"]
+    return urlunsplit(parts._replace(query=urlencode(rest))), ("broker", "stock") in query
 
 
 def send(broker: dramatiq.Broker, messages: Sequence[tuple[dramatiq.Message[Any], int | None]]) -> None:

@@ -32,8 +32,8 @@ def _check_database(url: str) -> str:
 
 
 def _check_broker(url: str) -> str:
-    if url and not url.startswith(("redis://", "rediss://")):
-        raise ValueError("expected redis://… or rediss://…")
+    if url and not url.startswith(("redis://", "rediss://", "amqp://", "amqps://")):
+        raise ValueError("expected redis://…, rediss://… or amqp://…")
     return url
 
 

@@ -4,7 +4,8 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, Any, Final, NoReturn
 
@@ -156,19 +157,29 @@ def _settings() -> Settings:
 
 
 def _serve(program: Coroutine[Any, Any, None]) -> None:
-    try:
+    with _explained():
         uvloop.run(program)
-    except OSError as error:
-        _fail(str(error))
 
 
 def _do(task: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 -- what the task gives
+    with _explained():
+        return asyncio.run(task)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Says in one line what the user can mend; whatever else goes wrong is a bug and keeps its trace."""
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+
     from domain.errors import HomestayError  # noqa: PLC0415
+    from workers.migration import NotMigrated  # noqa: PLC0415
 
     try:
-        return asyncio.run(task)
-    except HomestayError as error:
-        _fail(error.message)
+        yield
+    except DBAPIError as error:
+        _fail(f"the database can't be used: {error.orig}")
+    except (HomestayError, NotMigrated, OSError) as error:
+        _fail(str(error))
 
 
 def _say(line: str) -> None:

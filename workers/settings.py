@@ -92,11 +92,15 @@ class Settings(BaseSettings):
     def _check_production(self) -> Self:
         if not self.production:
             return self
+        missing = [
+            f"{PREFIX}{name.upper()}: production serves nothing from inside; set its address"
+            for name in ("database_url", "broker_url", "travel_addr", "payment_addr")
+            if not getattr(self, name)
+        ]
         if self.jwt_secret.get_secret_value() in {"", DEVELOPMENT_KEY}:
-            raise ValueError(f"{PREFIX}JWT_SECRET: production needs a key of its own")
-        for name in ("database_url", "broker_url", "travel_addr", "payment_addr"):
-            if not getattr(self, name):
-                raise ValueError(f"{PREFIX}{name.upper()}: production serves nothing from inside; set its address")
+            missing.insert(0, f"{PREFIX}JWT_SECRET: production needs a key of its own")
+        if missing:
+            raise ValueError("\n".join(missing))
         return self
 
     @property

@@ -6,10 +6,11 @@ from itertools import count
 from pathlib import Path
 
 import grpc
+import httpx
 import pytest
 
 from proto import order_pb2, order_pb2_grpc
-from tests.servers import MariaDB, Redis
+from tests.servers import MariaDB, Redis, free_port
 from tests.system.installation import Installation
 
 _databases = count()
@@ -89,3 +90,31 @@ def test_a_worker_without_a_shared_broker_is_refused_in_one_line(tmp_path: Path)
         refused = installation.command("worker")
     assert refused.returncode == 2
     assert "HOMESTAY_BROKER_URL" in refused.stderr
+
+
+def test_a_database_that_can_not_be_reached_is_said_in_one_line(tmp_path: Path) -> None:
+    nowhere = f"mysql+aiomysql://homestay:word@127.0.0.1:{free_port()}/homestay"
+    with Installation(tmp_path, HOMESTAY_DATABASE_URL=nowhere) as installation:
+        refused = installation.command("bff")
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
+    assert "database" in refused.stderr
+    assert "word" not in refused.stderr
+
+
+def test_production_changes_no_tables_unasked(tmp_path: Path, mariadb: MariaDB, redis: Redis) -> None:
+    environment = {
+        "HOMESTAY_ENV": "production",
+        "HOMESTAY_JWT_SECRET": "a-key-of-this-installation-and-no-other",
+        "HOMESTAY_DATABASE_URL": mariadb.create_database(f"separate{next(_databases)}"),
+        "HOMESTAY_BROKER_URL": redis.url,
+        "HOMESTAY_TRAVEL_ADDR": "127.0.0.1:1",
+        "HOMESTAY_PAYMENT_ADDR": "127.0.0.1:1",
+    }
+    with Installation(tmp_path, **environment) as installation:
+        refused = installation.command("bff")
+        assert (refused.returncode, "homestay migrate" in refused.stderr) == (2, True)
+        assert installation.command("migrate").returncode == 0
+        installation.start("bff")
+        assert httpx.get(f"http://127.0.0.1:{installation.port}/readyz").status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{installation.port}/graphiql").status_code == 404

@@ -128,7 +128,7 @@ async def test_a_caller_waits_no_longer_than_it_said() -> None:
         async def homestayDetail(self, *_: object) -> None:  # noqa: N802 -- the wire's name
             await asyncio.Event().wait()
 
-    async with serving(Silent()) as channel:
+    async with serving(Silent()) as channel, asyncio.timeout(10):
         with pytest.raises(UpstreamUnavailable) as unavailable:
             await ask(channel, deadline=0.1)
     assert unavailable.value.reason.startswith("DEADLINE_EXCEEDED")

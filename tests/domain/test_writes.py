@@ -153,13 +153,24 @@ async def test_a_caller_that_is_cancelled_leaves_all_of_its_write_or_nothing(dat
 @only_sqlite
 async def test_writers_that_read_first_lose_nothing(database: Database) -> None:
     await add_order(database, sn=FIRST)
+    tries: list[str] = []
+    second: asyncio.Task[None] | None = None
 
-    async def work(connection: AsyncConnection) -> None:
+    async def grow_by_hand(connection: AsyncConnection, *, begin_second: bool) -> None:
+        nonlocal second
+        tries.append("first" if begin_second else "second")
         found = (await connection.execute(sa.select(ORDERS.c.version))).scalar_one()
+        if begin_second and second is None:
+            second = asyncio.create_task(database.write(lambda other: grow_by_hand(other, begin_second=False)))
+            # As long as it likes; it comes to nothing before the first is through.
+            assert await asyncio.wait([second], timeout=0.1) == (set(), {second})
         await connection.execute(sa.update(ORDERS).values(version=found + 1))
 
-    await asyncio.gather(*(database.write(work) for _ in range(WRITERS)))
-    assert await versions(database) == {FIRST: WRITERS}
+    await database.write(lambda connection: grow_by_hand(connection, begin_second=True))
+    assert second is not None
+    await second
+    assert tries == ["first", "second"]
+    assert await versions(database) == {FIRST: 2}
 
 
 async def test_writers_at_once_all_get_their_turn(database: Database) -> None:

@@ -71,7 +71,8 @@ async def test_of_pay_and_two_closes_exactly_one_wins(
     database: Database, closing: Closing, payments: FakePayments, sns: list[str]
 ) -> None:
     async def pay(sn: str) -> None:
-        await closing.find(sn)  # as far as a closer's first look
+        for _ in range(SHUFFLED.randrange(1, 4)):
+            await closing.find(sn)  # while the closers look, and ask for its money
         payments.pay(sn, PRICE)
         await closing.settle(sn)
 

@@ -1,6 +1,7 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -120,13 +121,43 @@ class GetPaymentByOrderSnResp(_message.Message):
     def __init__(self, paymentDetail: _Optional[_Union[PaymentDetail, _Mapping]] = ...) -> None: ...
 
 class RefundPaymentReq(_message.Message):
-    __slots__ = ("orderSn",)
+    __slots__ = ("orderSn", "sn")
     ORDERSN_FIELD_NUMBER: _ClassVar[int]
+    SN_FIELD_NUMBER: _ClassVar[int]
     orderSn: str
-    def __init__(self, orderSn: _Optional[str] = ...) -> None: ...
+    sn: str
+    def __init__(self, orderSn: _Optional[str] = ..., sn: _Optional[str] = ...) -> None: ...
 
 class RefundPaymentResp(_message.Message):
     __slots__ = ("paymentDetail",)
     PAYMENTDETAIL_FIELD_NUMBER: _ClassVar[int]
     paymentDetail: PaymentDetail
     def __init__(self, paymentDetail: _Optional[_Union[PaymentDetail, _Mapping]] = ...) -> None: ...
+
+class GetPaymentsByOrderSnsReq(_message.Message):
+    __slots__ = ("orderSns",)
+    ORDERSNS_FIELD_NUMBER: _ClassVar[int]
+    orderSns: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, orderSns: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetPaymentsByOrderSnsResp(_message.Message):
+    __slots__ = ("paymentDetails",)
+    PAYMENTDETAILS_FIELD_NUMBER: _ClassVar[int]
+    paymentDetails: _containers.RepeatedCompositeFieldContainer[PaymentDetail]
+    def __init__(self, paymentDetails: _Optional[_Iterable[_Union[PaymentDetail, _Mapping]]] = ...) -> None: ...
+
+class ListPaymentsReq(_message.Message):
+    __slots__ = ("updatedFrom", "afterId", "limit")
+    UPDATEDFROM_FIELD_NUMBER: _ClassVar[int]
+    AFTERID_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    updatedFrom: int
+    afterId: int
+    limit: int
+    def __init__(self, updatedFrom: _Optional[int] = ..., afterId: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListPaymentsResp(_message.Message):
+    __slots__ = ("paymentDetails",)
+    PAYMENTDETAILS_FIELD_NUMBER: _ClassVar[int]
+    paymentDetails: _containers.RepeatedCompositeFieldContainer[PaymentDetail]
+    def __init__(self, paymentDetails: _Optional[_Iterable[_Union[PaymentDetail, _Mapping]]] = ...) -> None: ...

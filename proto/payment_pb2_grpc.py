@@ -64,6 +64,16 @@ class paymentStub:
                 request_serializer=proto_dot_payment__pb2.RefundPaymentReq.SerializeToString,
                 response_deserializer=proto_dot_payment__pb2.RefundPaymentResp.FromString,
                 _registered_method=True)
+        self.GetPaymentsByOrderSns = channel.unary_unary(
+                '/pb.payment/GetPaymentsByOrderSns',
+                request_serializer=proto_dot_payment__pb2.GetPaymentsByOrderSnsReq.SerializeToString,
+                response_deserializer=proto_dot_payment__pb2.GetPaymentsByOrderSnsResp.FromString,
+                _registered_method=True)
+        self.ListPayments = channel.unary_unary(
+                '/pb.payment/ListPayments',
+                request_serializer=proto_dot_payment__pb2.ListPaymentsReq.SerializeToString,
+                response_deserializer=proto_dot_payment__pb2.ListPaymentsResp.FromString,
+                _registered_method=True)
 
 
 class paymentServicer:
@@ -104,7 +114,21 @@ class paymentServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RefundPayment(self, request, context):
-        """Addition: returns the money of an order's payment, once however often it is asked.
+        """Addition: returns the money of an order's payments, or of one of them, once however often it is asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPaymentsByOrderSns(self, request, context):
+        """Addition: all payments of these orders, at most 500 orders at once; of each order, the one that matters most first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPayments(self, request, context):
+        """Addition: payments by the time of their last change, the oldest first, at most 500 at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,6 +166,16 @@ def add_paymentServicer_to_server(servicer, server):
                     servicer.RefundPayment,
                     request_deserializer=proto_dot_payment__pb2.RefundPaymentReq.FromString,
                     response_serializer=proto_dot_payment__pb2.RefundPaymentResp.SerializeToString,
+            ),
+            'GetPaymentsByOrderSns': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPaymentsByOrderSns,
+                    request_deserializer=proto_dot_payment__pb2.GetPaymentsByOrderSnsReq.FromString,
+                    response_serializer=proto_dot_payment__pb2.GetPaymentsByOrderSnsResp.SerializeToString,
+            ),
+            'ListPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPayments,
+                    request_deserializer=proto_dot_payment__pb2.ListPaymentsReq.FromString,
+                    response_serializer=proto_dot_payment__pb2.ListPaymentsResp.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -306,6 +340,60 @@ class payment:
             '/pb.payment/RefundPayment',
             proto_dot_payment__pb2.RefundPaymentReq.SerializeToString,
             proto_dot_payment__pb2.RefundPaymentResp.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPaymentsByOrderSns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pb.payment/GetPaymentsByOrderSns',
+            proto_dot_payment__pb2.GetPaymentsByOrderSnsReq.SerializeToString,
+            proto_dot_payment__pb2.GetPaymentsByOrderSnsResp.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pb.payment/ListPayments',
+            proto_dot_payment__pb2.ListPaymentsReq.SerializeToString,
+            proto_dot_payment__pb2.ListPaymentsResp.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,7 +43,11 @@ class paymentStub:
     GetPaymentByOrderSn: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentByOrderSnReq, _payment_pb2.GetPaymentByOrderSnResp]
     """Addition: the payment of an order that matters now, in whatever state: the paid, refunded or open one, else the last that failed."""
     RefundPayment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.RefundPaymentReq, _payment_pb2.RefundPaymentResp]
-    """Addition: returns the money of an order's payment, once however often it is asked."""
+    """Addition: returns the money of an order's payments, or of one of them, once however often it is asked."""
+    GetPaymentsByOrderSns: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentsByOrderSnsReq, _payment_pb2.GetPaymentsByOrderSnsResp]
+    """Addition: all payments of these orders, at most 500 orders at once; of each order, the one that matters most first."""
+    ListPayments: _grpc.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsReq, _payment_pb2.ListPaymentsResp]
+    """Addition: payments by the time of their last change, the oldest first, at most 500 at once."""
 
 @_typing.type_check_only
 class paymentAsyncStub(paymentStub):
@@ -58,7 +62,11 @@ class paymentAsyncStub(paymentStub):
     GetPaymentByOrderSn: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentByOrderSnReq, _payment_pb2.GetPaymentByOrderSnResp]  # type: ignore[assignment]
     """Addition: the payment of an order that matters now, in whatever state: the paid, refunded or open one, else the last that failed."""
     RefundPayment: _aio.UnaryUnaryMultiCallable[_payment_pb2.RefundPaymentReq, _payment_pb2.RefundPaymentResp]  # type: ignore[assignment]
-    """Addition: returns the money of an order's payment, once however often it is asked."""
+    """Addition: returns the money of an order's payments, or of one of them, once however often it is asked."""
+    GetPaymentsByOrderSns: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentsByOrderSnsReq, _payment_pb2.GetPaymentsByOrderSnsResp]  # type: ignore[assignment]
+    """Addition: all payments of these orders, at most 500 orders at once; of each order, the one that matters most first."""
+    ListPayments: _aio.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsReq, _payment_pb2.ListPaymentsResp]  # type: ignore[assignment]
+    """Addition: payments by the time of their last change, the oldest first, at most 500 at once."""
 
 class paymentServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -106,6 +114,22 @@ class paymentServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.RefundPaymentReq,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.RefundPaymentResp, _abc.Awaitable[_payment_pb2.RefundPaymentResp]]:
-        """Addition: returns the money of an order's payment, once however often it is asked."""
+        """Addition: returns the money of an order's payments, or of one of them, once however often it is asked."""
+
+    @_abc_1.abstractmethod
+    def GetPaymentsByOrderSns(
+        self,
+        request: _payment_pb2.GetPaymentsByOrderSnsReq,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.GetPaymentsByOrderSnsResp, _abc.Awaitable[_payment_pb2.GetPaymentsByOrderSnsResp]]:
+        """Addition: all payments of these orders, at most 500 orders at once; of each order, the one that matters most first."""
+
+    @_abc_1.abstractmethod
+    def ListPayments(
+        self,
+        request: _payment_pb2.ListPaymentsReq,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.ListPaymentsResp, _abc.Awaitable[_payment_pb2.ListPaymentsResp]]:
+        """Addition: payments by the time of their last change, the oldest first, at most 500 at once."""
 
 def add_paymentServicer_to_server(servicer: paymentServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

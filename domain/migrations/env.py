@@ -4,7 +4,9 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
+import domain.leases
 import domain.order.models
+import domain.outbox.models
 import domain.payment.models
 import domain.travel.models  # noqa: F401 -- imported for their tables
 

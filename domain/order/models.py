@@ -40,6 +40,7 @@ class HomestayOrder(SQLModel, table=True):
         Index("ix_homestay_order_user", "user_id", "id"),
         Index("ix_homestay_order_user_state", "user_id", "trade_state", "id"),
         Index("ix_homestay_order_due", "trade_state", "close_at"),
+        Index("ix_homestay_order_leaving", "trade_state", "live_end_date"),
         MYSQL_TABLE,
     )
 
@@ -82,6 +83,16 @@ class HomestayOrder(SQLModel, table=True):
         description="When it closes unless paid; this column is the promise that every timer only serves.",
     )
     close_reason: CloseReason | None = Field(sa_column=Column(IntEnumColumn(CloseReason), nullable=True))
+    payment_sn: str = Field(
+        default="",
+        sa_column=Column(CHAR(25), nullable=False, server_default=""),
+        description="The payment that paid it; empty while none has, and where the existing system moved it.",
+    )
+    checked_in_at: datetime | None = Field(
+        default=None,
+        sa_column=Column(UTCDateTime(milliseconds=True), nullable=True),
+        description="When its guest showed the check-in code.",
+    )
 
 
 class OrderEvent(SQLModel, table=True):
@@ -99,16 +110,36 @@ class OrderEvent(SQLModel, table=True):
 
 
 class OrderRefund(SQLModel, table=True):
-    """Money that came for an order which can't use it, and must go back: one row an order, so once."""
+    """Money that came for an order which can't use it, and must go back: one row a payment, so once."""
 
     __tablename__: ClassVar[str] = "homestay_order_refund"
-    __table_args__ = (Index("ix_homestay_order_refund_due", "refunded_at", "requested_at"), MYSQL_TABLE)
+    __table_args__ = (
+        Index("ix_homestay_order_refund_sn", "order_sn"),
+        Index("ix_homestay_order_refund_due", "refunded_at", "requested_at"),
+        MYSQL_TABLE,
+    )
 
-    order_sn: str = Field(sa_column=Column(CHAR(25), primary_key=True))
-    payment_sn: str = Field(sa_column=Column(CHAR(25), nullable=False))
+    payment_sn: str = Field(sa_column=Column(CHAR(25), primary_key=True))
+    order_sn: str = Field(sa_column=Column(CHAR(25), nullable=False))
     total: int = Field(sa_column=Column(BigInteger, nullable=False))
     requested_at: datetime = Field(sa_column=Column(UTCDateTime(milliseconds=True), nullable=False))
     refunded_at: datetime | None = Field(sa_column=Column(UTCDateTime(milliseconds=True), nullable=True))
+
+
+class HomestaySettlement(SQLModel, table=True):
+    """What a homestay business earned by the stays that ended in one month. Written once, when the month is over."""
+
+    __tablename__: ClassVar[str] = "homestay_settlement"
+    __table_args__ = (MYSQL_TABLE,)
+
+    month: date = Field(sa_column=Column(Date, primary_key=True), description="Its first day.")
+    business_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    orders: int = Field(sa_column=Column(BigInteger, nullable=False), description="Stays used, or paid and not used.")
+    nights: int = Field(sa_column=Column(BigInteger, nullable=False))
+    homestay_total: int = Field(sa_column=Column(BigInteger, nullable=False), description="Fen.")
+    food_total: int = Field(sa_column=Column(BigInteger, nullable=False), description="Fen.")
+    total: int = Field(sa_column=Column(BigInteger, nullable=False), description="Fen; the sum of both.")
+    settled_at: datetime = Field(sa_column=Column(UTCDateTime(milliseconds=True), nullable=False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +175,8 @@ class Order:
     create_time: datetime
     close_at: datetime | None
     close_reason: CloseReason | None
+    payment_sn: str = ""
+    checked_in_at: datetime | None = None
 
     @property
     def nights(self) -> int:

@@ -47,11 +47,6 @@ class Window:
     backwards: bool = False
 
 
-async def now(connection: AsyncConnection, sql_now: ColumnElement[Any]) -> datetime:
-    """The instant that this transaction calls now."""
-    return (await connection.execute(select(sql_now))).scalar_one()  # type: ignore[no-any-return]
-
-
 async def add(connection: AsyncConnection, values: dict[str, Any], *, at: datetime) -> int:
     """Stores a new order with its first event, which happened `at`, and returns its id.
 

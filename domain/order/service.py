@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.clock import Clock
+from domain.clock import Clock, database_now
 from domain.database import Database
 from domain.errors import HomestayNotFound, InvalidTransition, OrderNotFound
 from domain.order import numbers, pricing, repository, states
@@ -105,7 +105,7 @@ class Orders:
 
     async def _store(self, user_id: int, stay: Stay, homestay: Homestay, price: Quote) -> Order:
         async def work(connection: AsyncConnection) -> Order:
-            now = await repository.now(connection, self._clock.sql_now())
+            now = await database_now(connection, self._clock)
             values: dict[str, Any] = {
                 "sn": numbers.order_sn(now, self._rules.zone),
                 "user_id": user_id,

@@ -38,6 +38,7 @@ class ThirdPayment(SQLModel, table=True):
     __table_args__ = (
         Index("ix_third_payment_order", "order_sn"),
         Index("ux_third_payment_live_order", "live_order_sn", unique=True),
+        Index("ix_third_payment_changed", "update_time", "id"),
         MYSQL_TABLE,
     )
 

@@ -1,0 +1,11 @@
+"""The outbox: facts that somebody else must be told of, written in the transaction that makes them true.
+
+A letter waits in the table until it is delivered, so a crash between the commit and the telling loses nothing. It may
+be delivered more than once, and in any order: who receives it looks how things stand now.
+"""
+
+from domain.outbox.models import DeadLetter, Letter, LetterState
+from domain.outbox.repository import add
+from domain.outbox.service import Outbox
+
+__all__ = ["DeadLetter", "Letter", "LetterState", "Outbox", "add"]

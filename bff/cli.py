@@ -101,7 +101,7 @@ def sweep(
     if not once:
         _fail("every worker sweeps by itself; `homestay sweep --once` makes one sweep now")
     swept = _do(tasks.sweep(_settings()))
-    _say(f"overdue {swept.overdue}, closed {swept.closed}, refunds due {swept.refunds_due}")
+    _say(f"overdue {swept.overdue}, closed {swept.closed}")
 
 
 @app.command()

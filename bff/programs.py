@@ -13,11 +13,11 @@ from domain import rpc
 from domain.database import Database
 from domain.order import server as order_server
 from domain.order.pricing import local_date
+from domain.order.room import OrderRoom
 from domain.payment import server as payment_server
 from domain.travel import catalogue
 from domain.travel import server as travel_server
 from workers import actors, bootstrap
-from workers.bootstrap import OrderRoom
 from workers.clock import SystemClock
 from workers.embedded import EmbeddedWorker
 from workers.sender import Sender

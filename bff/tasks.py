@@ -6,11 +6,11 @@ from typing import Final
 
 from domain import rpc
 from domain.errors import InvalidTransition, OrderNotFound, PaymentNotFound
+from domain.order.room import OrderRoom
 from domain.order.states import PaymentStatus, TradeState
 from domain.order.upstreams import WRITE_DEADLINE
 from proto import payment_pb2, payment_pb2_grpc
 from workers import bootstrap, migration
-from workers.bootstrap import OrderRoom
 from workers.resources import NoTimer
 from workers.settings import Settings
 from workers.sweeper import Sweeper, Swept

@@ -9,6 +9,7 @@ HomestayError
 │   ├── HomestayOffShelf    HOMESTAY_OFF_SHELF   it is not on sale
 │   ├── OrderNotFound       ORDER_NOT_FOUND      no such order, or it is somebody else's
 │   ├── PaymentNotFound     PAYMENT_NOT_FOUND    no such payment
+│   ├── RefundUnsupported   REFUND_UNSUPPORTED   the payment service gives no money back by itself
 │   └── InvalidTransition   INVALID_TRANSITION   the state it is in does not allow this
 └── Failure                 nobody's fault here: try again later
     └── UpstreamUnavailable UPSTREAM_UNAVAILABLE a service that we need can't be asked
@@ -28,6 +29,7 @@ class ErrorCode(StrEnum):
     STAY_TOO_LONG = "STAY_TOO_LONG"
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     PAYMENT_NOT_FOUND = "PAYMENT_NOT_FOUND"
+    REFUND_UNSUPPORTED = "REFUND_UNSUPPORTED"
     INVALID_TRANSITION = "INVALID_TRANSITION"
     UPSTREAM_UNAVAILABLE = "UPSTREAM_UNAVAILABLE"
 
@@ -81,6 +83,10 @@ class OrderNotFound(Refusal):
 
 class PaymentNotFound(Refusal):
     code = ErrorCode.PAYMENT_NOT_FOUND
+
+
+class RefundUnsupported(Refusal):
+    code = ErrorCode.REFUND_UNSUPPORTED
 
 
 class InvalidTransition(Refusal):

@@ -17,7 +17,9 @@ from sqlmodel import SQLModel
 
 from domain.database import Database, create_engine
 from domain.order.closing import Closing
+from domain.order.room import OrderRoom, assemble
 from domain.order.service import Orders, Rules
+from domain.order.settling import Settling
 from tests.clock import FrozenClock
 from tests.fakes import FakePayments, FakeTimer, FakeTravel
 from tests.servers import MariaDB, Redis, require
@@ -120,18 +122,23 @@ def timer() -> FakeTimer:
 
 
 @pytest.fixture
-def closing(database: Database, clock: FrozenClock, payments: FakePayments) -> Closing:
-    return Closing(database, clock, payments)
+def room(
+    database: Database, clock: FrozenClock, travel: FakeTravel, payments: FakePayments, timer: FakeTimer
+) -> OrderRoom:
+    rules = Rules(zone=SHANGHAI, pay_window=PAY_WINDOW)
+    return assemble(database, clock, rules, travel=travel, payments=payments, timer=timer)
 
 
 @pytest.fixture
-def orders(
-    database: Database,
-    clock: FrozenClock,
-    closing: Closing,
-    travel: FakeTravel,
-    payments: FakePayments,
-    timer: FakeTimer,
-) -> Orders:
-    rules = Rules(zone=SHANGHAI, pay_window=PAY_WINDOW)
-    return Orders(database, clock, rules, closing, travel=travel, payments=payments, timer=timer)
+def orders(room: OrderRoom) -> Orders:
+    return room.orders
+
+
+@pytest.fixture
+def closing(room: OrderRoom) -> Closing:
+    return room.closing
+
+
+@pytest.fixture
+def settling(room: OrderRoom) -> Settling:
+    return room.settling

@@ -1,5 +1,6 @@
 """Small strangers with a memory: the ports of an order, played in this process and handed in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -60,7 +61,12 @@ class FakePayments:
         self._answer()
         return self.payments.get(order_sn)
 
-    async def refund(self, order_sn: str) -> bool:
+    async def of_orders(self, order_sns: Sequence[str]) -> dict[str, list[Payment]]:
+        self.asked.extend(order_sns)
+        self._answer()
+        return {sn: [self.payments[sn]] for sn in order_sns if sn in self.payments}
+
+    async def refund(self, order_sn: str, payment_sn: str) -> bool:  # noqa: ARG002
         self._answer()
         if not self.can_refund:
             return False

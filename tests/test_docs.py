@@ -16,8 +16,8 @@ from bff.errors import EdgeCode
 from bff.tokens import Tokens
 from domain.database import Database
 from domain.errors import ErrorCode
-from domain.order.closing import Closing
-from domain.order.service import Orders, Rules
+from domain.order.room import assemble
+from domain.order.service import Rules
 from domain.order.upstreams import PaymentClient, TravelClient
 from domain.payment import server as payment_server
 from domain.travel import catalogue
@@ -72,18 +72,16 @@ async def client(database: Database, clock: FrozenClock) -> AsyncIterator[httpx.
         bootstrap.open_channel(travel.address) as to_travel,
         bootstrap.open_channel(payment.address) as to_payment,
     ):
-        payments = PaymentClient(to_payment)
-        orders = Orders(
+        room = assemble(
             database,
             clock,
             Rules(zone=SHANGHAI, pay_window=PAY_WINDOW),
-            Closing(database, clock, payments),
             travel=TravelClient(to_travel),
-            payments=payments,
+            payments=PaymentClient(to_payment),
             timer=FakeTimer(),
         )
         tokens = Tokens(KEY)
-        app = create_app(orders=orders, database=database, tokens=tokens, introspection=True)
+        app = create_app(orders=room.orders, database=database, tokens=tokens, introspection=True)
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app),
             base_url="http://docs",

@@ -34,14 +34,14 @@ class PaymentStatusChanged(TypedDict):
 @dramatiq.actor(actor_name="order.close_unpaid", queue_name=brokers.CLOSING_QUEUE, throws=_NOT_AGAIN)
 async def close_unpaid(sn: str) -> None:
     """Closes an order that was not paid in time."""
-    if await _resources.closing.close_if_unpaid(sn) is Outcome.EARLY:
+    if await _resources.closer.close_if_unpaid(sn) is Outcome.EARLY:
         raise dramatiq.Retry("not due yet", delay=TRY_AGAIN_AFTER)
 
 
 @dramatiq.actor(actor_name="payment.status_changed", queue_name=brokers.PAYMENT_QUEUE, throws=_NOT_AGAIN)
 async def payment_status_changed(news: PaymentStatusChanged) -> None:
     """Brings an order to what its payment now says."""
-    await _resources.closing.settle(news["orderSn"])
+    await _resources.settling.settle(news["orderSn"])
 
 
 def close_unpaid_message(sn: str) -> dramatiq.Message[Any]:

@@ -5,31 +5,18 @@ Nothing else opens a connection.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from grpc import aio
 
 from domain import rpc
-from domain.clock import Clock
 from domain.database import Database, create_engine
-from domain.order.closing import Closing
 from domain.order.ports import CloseTimer
-from domain.order.service import Orders, Rules
+from domain.order.room import OrderRoom, assemble
+from domain.order.service import Rules
 from domain.order.upstreams import PaymentClient, TravelClient
 from workers import migration
 from workers.clock import SystemClock
 from workers.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class OrderRoom:
-    """The order context, ready for use on the loop that opened it."""
-
-    database: Database
-    clock: Clock
-    orders: Orders
-    closing: Closing
-    payments: PaymentClient
 
 
 @asynccontextmanager
@@ -79,9 +66,12 @@ async def open_orders(settings: Settings, timer: CloseTimer) -> AsyncIterator[Or
         open_channel(settings.travel) as travel,
         open_channel(settings.payment) as payment,
     ):
-        clock = SystemClock()
-        payments = PaymentClient(payment)
-        closing = Closing(database, clock, payments)
-        rules = Rules(zone=settings.zone, pay_window=settings.pay_window_delta)
-        orders = Orders(database, clock, rules, closing, travel=TravelClient(travel), payments=payments, timer=timer)
-        yield OrderRoom(database, clock, orders, closing, payments)
+        yield assemble(
+            database,
+            SystemClock(),
+            Rules(zone=settings.zone, pay_window=settings.pay_window_delta),
+            travel=TravelClient(travel),
+            payments=PaymentClient(payment),
+            timer=timer,
+            announces=bool(settings.notify_url),
+        )

@@ -1,14 +1,17 @@
 """What actors work with: opened on the worker's own loop before the first message, closed after the last."""
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.asyncio import get_event_loop_thread
 
-from domain.order.closing import Closing
+from domain.order.room import OrderRoom
+from domain.order.settling import Settling
 from workers import bootstrap, logs
+from workers.closer import Closer
 from workers.settings import Settings
 from workers.sweeper import Sweeper
 
@@ -27,24 +30,43 @@ class NoTimer:
         raise RuntimeError(f"a worker placed the order {sn} (due in {after} s)")
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    room: OrderRoom
+    closer: Closer
+
+
 class Resources(Middleware):
-    """Opens the order context and starts the sweep when a worker boots."""
+    """Opens the order context and starts what a worker does by itself when it boots."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stack = AsyncExitStack()
-        self._closing: Closing | None = None
+        self._opened: _Opened | None = None
 
     @property
-    def closing(self) -> Closing:
-        """The use cases of the clock and of the payment service.
+    def closer(self) -> Closer:
+        """Who closes orders that fall due.
 
         Raises:
             RuntimeError: no worker runs in this process.
         """
-        if self._closing is None:
+        return self._running.closer
+
+    @property
+    def settling(self) -> Settling:
+        """The use cases of money.
+
+        Raises:
+            RuntimeError: no worker runs in this process.
+        """
+        return self._running.room.settling
+
+    @property
+    def _running(self) -> "_Opened":
+        if self._opened is None:
             raise RuntimeError("no worker runs in this process")
-        return self._closing
+        return self._opened
 
     def after_process_boot(self, broker: Broker) -> None:  # noqa: ARG002 -- dramatiq's signature
         """Gives a worker process its logs."""
@@ -65,7 +87,7 @@ class Resources(Middleware):
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         """Closes everything, newest first."""
-        self._closing = None
+        self._opened = None
         _on_worker_loop(self._stack.aclose())
 
     async def _open(self) -> None:
@@ -74,7 +96,7 @@ class Resources(Middleware):
         sweeper = Sweeper(room.closing, interval=settings.sweep_interval, grace=settings.sweep_grace)
         await sweeper.start()
         self._stack.push_async_callback(sweeper.stop)
-        self._closing = room.closing
+        self._opened = _Opened(room, Closer(room.closing))
 
 
 def _on_worker_loop(work: Any) -> None:  # noqa: ANN401 -- any coroutine

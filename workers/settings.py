@@ -37,6 +37,12 @@ def _check_broker(url: str) -> str:
     return url
 
 
+def _check_webhook(url: str) -> str:
+    if url and not url.startswith(("https://", "http://")):
+        raise ValueError("expected https://… or http://…")
+    return url
+
+
 def _check_zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -76,6 +82,8 @@ class Settings(BaseSettings):
     pay_window: float = Field(default=1200, gt=0, le=86400)
     sweep_interval: float = Field(default=5, gt=0, le=3600)
     sweep_grace: float = Field(default=10, ge=0, le=3600)
+    notify_url: Annotated[str, AfterValidator(_check_webhook)] = ""
+    notify_secret: SecretStr = SecretStr("")
     graphiql: bool | None = None
     introspection: bool | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -86,6 +94,12 @@ class Settings(BaseSettings):
         secret = self.jwt_secret.get_secret_value()
         if secret and len(secret.encode()) < MIN_KEY_BYTES:
             raise ValueError(f"{PREFIX}JWT_SECRET: expected at least {MIN_KEY_BYTES} bytes")
+        return self
+
+    @model_validator(mode="after")
+    def _check_notify_secret(self) -> Self:
+        if self.notify_url and not self.notify_secret.get_secret_value():
+            raise ValueError(f"{PREFIX}NOTIFY_SECRET: announcements are signed; set the key that their receiver knows")
         return self
 
     @model_validator(mode="after")

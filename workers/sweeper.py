@@ -1,24 +1,25 @@
-"""The safety net: closes what the messages missed, and returns money that is due.
+"""The safety net: closes what the messages missed.
 
 It touches nothing but the database and the payment service, so it works when the broker does not. Any number may run.
 """
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from domain.order.closing import Closing, Outcome
 
 log = structlog.get_logger(__name__)
 
+# Orders closed together: one question to the payment service and one transaction.
 BATCH: Final = 200
-# Closings at once. Each holds one database connection for one short transaction.
-AT_ONCE: Final = 5
+# Batches at once. Each holds one database connection for one short transaction; actors want some too.
+AT_ONCE: Final = 4
 JITTER: Final = 0.1
 
 
@@ -28,7 +29,6 @@ class Swept:
 
     overdue: int
     closed: int
-    refunds_due: int
 
 
 class Sweeper:
@@ -36,8 +36,9 @@ class Sweeper:
 
     Args:
         closing: the use cases.
-        interval: seconds between sweeps, with a jitter of 10 % so that many sweepers spread out.
-        grace: seconds past the due moment until an order counts as missed: the message comes first.
+        interval: seconds between the starts of two sweeps, with a jitter of 10 % so that many sweepers spread out.
+        grace: seconds past the due moment at which an order's closing begins at the latest. The message comes first;
+            what would be later than this at the next sweep is closed in this one.
     """
 
     name = "sweeper"
@@ -45,7 +46,7 @@ class Sweeper:
     def __init__(self, closing: Closing, *, interval: float, grace: float) -> None:
         self._closing = closing
         self._interval = interval
-        self._grace = timedelta(seconds=grace)
+        self._grace = grace
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -53,49 +54,51 @@ class Sweeper:
         self._task = asyncio.create_task(self._run(), name="sweeper")
 
     async def stop(self) -> None:
-        """Stops between two closings; what is under way is committed or not, never half."""
+        """Stops between two batches; what is under way is committed or not, never half."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
 
     async def _run(self) -> None:
         # What fell due while no worker ran has no message coming: the first sweep waits for none.
-        grace = timedelta()
+        grace, loop = 0.0, asyncio.get_running_loop()
         while True:
+            pause = self._interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 -- no secret
+            next_at = loop.time() + pause
             try:
-                await self.sweep(grace)
-                grace = self._grace
+                await self.sweep(timedelta(seconds=grace))
+                grace = max(0.0, self._grace - self._interval * (1 + JITTER))
+            except DBAPIError as error:
+                log.warning("can't sweep: the database can't be used", error=str(error.orig))
             except Exception:
                 log.exception("sweep failed")
-            await asyncio.sleep(self._interval * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 -- no secret
+            await asyncio.sleep(max(0.0, next_at - loop.time()))
 
     async def sweep(self, grace: timedelta = timedelta()) -> Swept:
-        """Closes every order that fell due `grace` ago, batch after batch, and tries every refund that is due."""
+        """Closes every order that fell due `grace` ago, batch after batch, several at once."""
         overdue = closed = 0
         while True:
-            sns = await self._closing.overdue(grace=grace, limit=BATCH)
-            outcomes = await _each(self._closing.close_if_unpaid, sns)
+            sns = await self._closing.overdue(grace=grace, limit=BATCH * AT_ONCE)
+            batches = [sns[start : start + BATCH] for start in range(0, len(sns), BATCH)]
+            outcomes = [outcome for part in await asyncio.gather(*map(self._close, batches)) for outcome in part]
             overdue += len(sns)
             closed += outcomes.count(Outcome.CLOSED)
-            # A batch in which nothing moved would come again at once; the next sweep tries it.
-            if len(sns) < BATCH or not any(isinstance(outcome, Outcome) for outcome in outcomes):
+            # Orders of which none could be decided would come again at once; the next sweep tries them.
+            if len(sns) < BATCH * AT_ONCE or not outcomes:
                 break
-        refunds = await self._closing.refunds_due(BATCH)
-        await _each(self._closing.refund, refunds)
-        if overdue or refunds:
-            log.info("swept", overdue=overdue, closed=closed, refunds_due=len(refunds))
-        return Swept(overdue=overdue, closed=closed, refunds_due=len(refunds))
+        if overdue:
+            log.info("swept", overdue=overdue, closed=closed)
+        return Swept(overdue=overdue, closed=closed)
 
-
-async def _each(work: Callable[[str], Awaitable[Any]], sns: Iterable[str]) -> list[Any]:
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def one(sn: str) -> Any:  # noqa: ANN401 -- what the work gives
-        async with gate:
-            try:
-                return await work(sn)
-            except Exception as error:  # noqa: BLE001 -- one that fails must not keep the others from their turn
-                log.warning("sweep could not do one", sn=sn, error=repr(error))
-                return None
-
-    return await asyncio.gather(*(one(sn) for sn in sns))
+    async def _close(self, sns: list[str]) -> list[Outcome]:
+        try:
+            return list((await self._closing.close_many(sns)).values())
+        except DBAPIError as error:
+            log.warning("could not close", orders=len(sns), first=sns[0], error=str(error.orig))
+            return []
+        except Exception:
+            if len(sns) == 1:
+                log.exception("could not close", sn=sns[0])
+                return []
+            # One that can't be closed must not keep the others from it.
+            return [outcome for sn in sns for outcome in await self._close([sn])]

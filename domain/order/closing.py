@@ -1,18 +1,16 @@
-"""What time and money do to an order: it is closed when unpaid, settled when paid, and late money goes back.
+"""What time does to an order: unpaid at the end of its time, it is closed.
 
 Nothing here belongs to a guest's request. Everything may run twice, at once, and in any order: one conditional UPDATE
 decides each time, and who comes second finds it decided.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
 from typing import Any, Final
 
 import structlog
 from sqlalchemy import ColumnElement
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from domain.clock import Clock
@@ -21,7 +19,9 @@ from domain.errors import OrderNotFound, UpstreamUnavailable
 from domain.order import repository, states
 from domain.order.models import Order
 from domain.order.ports import Payment, Payments
+from domain.order.settling import Settling
 from domain.order.states import CloseReason, PaymentStatus, TradeState
+from domain.order.transitions import Transitions
 
 log = structlog.get_logger(__name__)
 
@@ -41,58 +41,53 @@ class Outcome(Enum):
 
 
 class Closing:
-    """The use cases of the clock and of the payment service."""
+    """The use cases of the clock."""
 
-    def __init__(self, database: Database, clock: Clock, payments: Payments) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, payments: Payments, transitions: Transitions, settling: Settling
+    ) -> None:
         self._database = database
         self._clock = clock
         self._payments = payments
+        self._transitions = transitions
+        self._settling = settling
 
     async def close_if_unpaid(self, sn: str) -> Outcome:
         """Closes an order whose time to pay is over, unless money has come."""
-        order = await self.find(sn)
-        if order is None:
-            return Outcome.MISSING
-        if order.trade_state is not TradeState.WAIT_PAY:
-            return Outcome.DECIDED
-        if not await self._database.read(lambda connection: repository.is_due(connection, sn, self._now)):
-            return Outcome.EARLY
-        payment = await self._last_look(sn)
-        if payment is not None and payment.status is PaymentStatus.SUCCESS:
-            await self._paid(sn, payment)
-            if await self._state(sn) is not TradeState.WAIT_PAY:
-                return Outcome.PAID
-        failed = payment is not None and payment.status is PaymentStatus.FAILED
-        reason = CloseReason.PAYMENT_FAILED if failed else CloseReason.UNPAID_TIMEOUT
-        if await self._close(sn, reason, repository.is_due_at(self._now)):
-            log.info("order closed", sn=sn, reason=reason.name)
-            return Outcome.CLOSED
-        return Outcome.DECIDED
+        return (await self.close_many([sn]))[sn]
+
+    async def close_many(self, sns: Sequence[str]) -> dict[str, Outcome]:
+        """Closes the orders whose time to pay is over, unless money has come: as if each were closed alone.
+
+        One look at the orders, one question to the payment service and one transaction serve them all. Of more than
+        a few hundred, make several calls.
+        """
+        found = await self._standing(sns)
+        outcomes = {sn: _standing_outcome(found.get(sn)) for sn in sns}
+        due = [sn for sn, outcome in outcomes.items() if outcome is Outcome.CLOSED]
+        if not due:
+            return outcomes
+        payments = await self._last_look(due)
+        paid = [sn for sn in due if any(one.status is PaymentStatus.SUCCESS for one in payments.get(sn, ()))]
+        if paid:
+            for sn in paid:
+                await self._settling.apply(sn, payments[sn])
+            # Money that is not the price pays nothing; such an order closes with the others.
+            outcomes |= {sn: Outcome.PAID for sn in paid if (await self._state(sn)) is not TradeState.WAIT_PAY}
+            due = [sn for sn in due if outcomes[sn] is Outcome.CLOSED]
+        closed = await self._close_due(due, payments)
+        return outcomes | {sn: Outcome.DECIDED for sn in due if sn not in closed}
 
     async def give_up(self, sn: str) -> bool:
         """Closes an open order because its guest wants that. Returns False where somebody else decided."""
         try:
             # Money may have come of which no message has told us yet. It is not taken from a guest unawares.
-            await self.settle(sn)
+            await self._settling.settle(sn)
         except UpstreamUnavailable as error:
             log.warning("cancelling without asking for its payment", sn=sn, reason=error.reason)
-        return await self._close(sn, CloseReason.GUEST)
-
-    async def settle(self, sn: str) -> None:
-        """Brings an order to what the payment service says of its money.
-
-        A message that a payment changed is only a hint to look: messages come twice, late, or out of order.
-
-        Raises:
-            UpstreamUnavailable: the payment service can't be asked; try again later.
-        """
-        payment = await self._payments.of_order(sn)
-        if payment is None:
-            return
-        if payment.status is PaymentStatus.SUCCESS:
-            await self._paid(sn, payment)
-        elif payment.status is PaymentStatus.REFUNDED:
-            await self._refunded(sn)
+        return await self._transitions.move(
+            sn, current=TradeState.WAIT_PAY, to=TradeState.CANCELLED, reason=CloseReason.GUEST
+        )
 
     async def move(self, sn: str, to: TradeState) -> Order:
         """Moves an order as a back-end service asks. A repeat is answered as the first time.
@@ -113,7 +108,7 @@ class Closing:
                 if await self.close_if_unpaid(sn) is Outcome.EARLY:
                     await self.give_up(sn)
             else:
-                await self._move(sn, current=order.trade_state, to=to)
+                await self._transitions.move(sn, current=order.trade_state, to=to)
             # Whoever won, the row now says what is so. The table of moves has no circle: this ends.
 
     async def overdue(self, *, grace: timedelta, limit: int) -> list[str]:
@@ -121,100 +116,63 @@ class Closing:
         until = self._clock.sql_now(ago=grace)
         return await self._database.read(lambda connection: repository.overdue(connection, until, limit))
 
-    async def refunds_due(self, limit: int) -> list[str]:
-        """The sn's of orders whose money must go back and has not."""
-        return await self._database.read(lambda connection: repository.refunds_due(connection, limit))
-
-    async def refund(self, sn: str) -> bool:
-        """Returns the money of an order where that is due, and records it. Repeats change nothing.
-
-        Returns:
-            False where the payment service can't do it by itself.
-
-        Raises:
-            UpstreamUnavailable: the payment service can't be asked; the refund stays due.
-        """
-        if not await self._database.read(lambda connection: repository.refund_is_due(connection, sn)):
-            return True
-        if not await self._payments.refund(sn):
-            log.error("a refund is due that the payment service can't make", sn=sn)
-            return False
-        await self._database.write(lambda connection: repository.mark_refunded(connection, sn, self._now))
-        log.info("late money returned", sn=sn)
-        return True
-
-    async def _close(self, sn: str, reason: CloseReason, *conditions: ColumnElement[bool]) -> bool:
-        return await self._move(sn, *conditions, current=TradeState.WAIT_PAY, to=TradeState.CANCELLED, reason=reason)
-
-    async def _last_look(self, sn: str) -> Payment | None:
-        try:
-            return await _patiently(lambda: self._payments.of_order(sn))
-        except UpstreamUnavailable as error:
-            log.warning("closing without asking for its payment", sn=sn, reason=error.reason)
-            return None
-
-    async def _paid(self, sn: str, payment: Payment) -> None:
-        if await self._move(sn, repository.costs(payment.total), current=TradeState.WAIT_PAY, to=TradeState.WAIT_USE):
-            log.info("order paid", sn=sn)
-            return
-        order = await self.find(sn)
-        if order is None:
-            log.error("money came for an order that does not exist", sn=sn, payment_sn=payment.sn)
-        elif order.trade_state in {TradeState.CANCELLED, TradeState.WAIT_PAY}:
-            # Too late, or not the price: the order can't use it.
-            await self._request_refund(payment)
-            await self._refund_now_or_later(sn)
-
-    async def _refund_now_or_later(self, sn: str) -> None:
-        try:
-            await self.refund(sn)
-        except UpstreamUnavailable as error:
-            log.warning("a refund is due; the sweep makes it", sn=sn, reason=error.reason)
-
-    async def _refunded(self, sn: str) -> None:
-        if await self._move(sn, current=TradeState.WAIT_USE, to=TradeState.REFUNDED):
-            log.info("order refunded", sn=sn)
-            return
-        await self._database.write(lambda connection: repository.mark_refunded(connection, sn, self._now))
-
-    async def _request_refund(self, payment: Payment) -> None:
-        try:
-            await self._database.write(lambda connection: repository.add_refund(connection, payment, self._now))
-        except IntegrityError:
-            return  # requested before
-        log.warning("money came late; a refund is due", sn=payment.order_sn, payment_sn=payment.sn)
-
-    async def _move(
-        self,
-        sn: str,
-        *conditions: ColumnElement[bool],
-        current: TradeState,
-        to: TradeState,
-        reason: CloseReason | None = None,
-    ) -> bool:
-        states.check_move(current, to)
-
-        async def work(connection: AsyncConnection) -> bool:
-            return await repository.move(
-                connection, sn, *conditions, current=current, to=to, sql_now=self._now, reason=reason
-            )
-
-        return await self._database.write(work)
-
     async def find(self, sn: str) -> Order | None:
         """The order with this sn, whoever's it is."""
         return await self._database.read(lambda connection: repository.find(connection, sn))
 
+    async def _standing(self, sns: Sequence[str]) -> dict[str, tuple[TradeState, bool]]:
+        return await self._database.read(lambda connection: repository.standing(connection, sns, self._now))
+
     async def _state(self, sn: str) -> TradeState | None:
         order = await self.find(sn)
         return None if order is None else order.trade_state
+
+    async def _last_look(self, sns: Sequence[str]) -> Mapping[str, Sequence[Payment]]:
+        try:
+            return await _patiently(lambda: self._payments.of_orders(sns))
+        except UpstreamUnavailable as error:
+            log.warning("closing without asking for payments", orders=len(sns), first=sns[0], reason=error.reason)
+            return {}
+
+    async def _close_due(self, sns: Sequence[str], payments: Mapping[str, Sequence[Payment]]) -> set[str]:
+        closed: set[str] = set()
+        for reason in (CloseReason.UNPAID_TIMEOUT, CloseReason.PAYMENT_FAILED):
+            part = [sn for sn in sns if _reason(payments.get(sn, ())) is reason]
+            moved = await self._transitions.move_many(
+                part,
+                repository.is_due_at(self._now),
+                current=TradeState.WAIT_PAY,
+                to=TradeState.CANCELLED,
+                reason=reason,
+            )
+            for sn in moved:
+                log.info("order closed", sn=sn, reason=reason.name)
+            closed |= moved
+        return closed
 
     @property
     def _now(self) -> ColumnElement[Any]:
         return self._clock.sql_now()
 
 
-async def _patiently(question: Callable[[], Awaitable[Payment | None]]) -> Payment | None:
+def _standing_outcome(found: tuple[TradeState, bool] | None) -> Outcome:
+    """What an attempt would come to if nobody else did anything and no money had come."""
+    if found is None:
+        return Outcome.MISSING
+    state, due = found
+    if state is not TradeState.WAIT_PAY:
+        return Outcome.DECIDED
+    return Outcome.CLOSED if due else Outcome.EARLY
+
+
+def _reason(payments: Sequence[Payment]) -> CloseReason:
+    failed = bool(payments) and payments[0].status is PaymentStatus.FAILED
+    return CloseReason.PAYMENT_FAILED if failed else CloseReason.UNPAID_TIMEOUT
+
+
+async def _patiently(
+    question: Callable[[], Awaitable[Mapping[str, Sequence[Payment]]]],
+) -> Mapping[str, Sequence[Payment]]:
     async for attempt in AsyncRetrying(
         stop=stop_after_attempt(_ASKING_ATTEMPTS),
         wait=wait_random(0.05, 0.2),

@@ -1,5 +1,6 @@
 """What an order needs of others: the travel and payment services, and somebody who watches the clock."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -68,8 +69,12 @@ class Payments(Protocol):
         """The payment of an order that matters now: paid, refunded or open, else the last that failed."""
         ...
 
-    async def refund(self, order_sn: str) -> bool:
-        """Returns the money of an order, once however often it is asked.
+    async def of_orders(self, order_sns: Sequence[str]) -> dict[str, list[Payment]]:
+        """All payments of these orders; of each, the one that matters most first."""
+        ...
+
+    async def refund(self, order_sn: str, payment_sn: str) -> bool:
+        """Returns the money of one payment, once however often it is asked.
 
         Returns:
             False where the service can't do that by itself, and people must.

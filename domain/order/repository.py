@@ -1,6 +1,6 @@
 """Every SQL statement about orders. Nothing here commits, decides a rule, or knows the time: the caller hands it in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, Final
@@ -77,6 +77,16 @@ async def is_due(connection: AsyncConnection, sn: str, sql_now: ColumnElement[An
     return (await connection.execute(statement)).one_or_none() is not None
 
 
+async def standing(
+    connection: AsyncConnection, sns: Sequence[str], sql_now: ColumnElement[Any]
+) -> dict[str, tuple[TradeState, bool]]:
+    """Of each of these orders that exists: its state, and whether its time to be paid is over."""
+    statement = select(_ORDERS.c.sn, _ORDERS.c.trade_state, _ORDERS.c.close_at <= sql_now).where(
+        _ORDERS.c.sn.in_(sns), _ALIVE
+    )
+    return {sn: (state, bool(due)) for sn, state, due in await connection.execute(statement)}
+
+
 def page_statement(user_id: int, wanted: OrderFilter, window: Window) -> Select[Any]:
     """The statement of `page`, so that a test can ask the database how it would run it."""
     statement = _matching(select(*_ORDER_COLUMNS), user_id, wanted)
@@ -109,32 +119,48 @@ async def events(connection: AsyncConnection, sns: Sequence[str]) -> list[Event]
 
 async def move(
     connection: AsyncConnection,
-    sn: str,
+    sns: Sequence[str],
     *conditions: ColumnElement[bool],
     current: TradeState,
     to: TradeState,
-    sql_now: ColumnElement[Any],
+    at: ColumnElement[Any],
     reason: CloseReason | None = None,
-) -> bool:
-    """Moves an order by one conditional UPDATE, and records the step where it moved.
+    changes: Mapping[str, Any] | None = None,
+) -> int:
+    """Moves orders by one conditional UPDATE, and returns how many were moved.
 
     Must be the first statement of its transaction: what it finds decides between writers, and nothing that was
-    read before could.
-
-    Returns:
-        False where the order was not in `current` or a condition did not hold: somebody else decided.
+    read before could. An order that was not in `current`, or of which a condition did not hold, is not moved:
+    somebody else decided.
     """
     moved = await connection.execute(
         update(_ORDERS)
-        .where(_ORDERS.c.sn == sn, _ORDERS.c.trade_state == current, _ALIVE, *conditions)
-        .values(trade_state=to, close_reason=reason, update_time=sql_now, version=_ORDERS.c.version + 1)
+        .where(_ORDERS.c.sn.in_(sns), _ORDERS.c.trade_state == current, _ALIVE, *conditions)
+        .values(
+            trade_state=to,
+            close_reason=reason,
+            update_time=at,
+            version=_ORDERS.c.version + 1,
+            **(changes or {}),
+        )
     )
-    if moved.rowcount == 0:
-        return False
+    return moved.rowcount
+
+
+async def add_events(
+    connection: AsyncConnection,
+    sns: Sequence[str],
+    *,
+    current: TradeState,
+    to: TradeState,
+    at: ColumnElement[Any],
+    reason: CloseReason | None = None,
+) -> None:
+    """Records the same step in the history of each of these orders."""
     await connection.execute(
-        insert(_EVENTS).values(order_sn=sn, at=sql_now, from_state=current, to_state=to, reason=reason)
+        insert(_EVENTS).values(at=at, from_state=current, to_state=to, reason=reason),
+        [{"order_sn": sn} for sn in sns],
     )
-    return True
 
 
 def is_due_at(sql_now: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -145,6 +171,11 @@ def is_due_at(sql_now: ColumnElement[Any]) -> ColumnElement[bool]:
 def costs(total: int) -> ColumnElement[bool]:
     """Condition of `move`: the order's price is `total` fen."""
     return _ORDERS.c.order_total_price == total
+
+
+def is_paid_by(payment_sn: str) -> ColumnElement[bool]:
+    """Condition of `move`: this payment paid it, or it is not known which."""
+    return _ORDERS.c.payment_sn.in_(["", payment_sn])
 
 
 def overdue_statement(until: ColumnElement[Any], limit: int) -> Select[Any]:
@@ -163,39 +194,36 @@ async def overdue(connection: AsyncConnection, until: ColumnElement[Any], limit:
 
 
 async def add_refund(connection: AsyncConnection, payment: Payment, sql_now: ColumnElement[Any]) -> None:
-    """Records that this order's money must go back.
+    """Records that this money must go back.
 
     Raises:
         IntegrityError: that is recorded already.
     """
     await connection.execute(
         insert(_REFUNDS).values(
-            order_sn=payment.order_sn, payment_sn=payment.sn, total=payment.total, requested_at=sql_now
+            payment_sn=payment.sn, order_sn=payment.order_sn, total=payment.total, requested_at=sql_now
         )
     )
 
 
-async def refund_is_due(connection: AsyncConnection, sn: str) -> bool:
-    """Whether this order's money must go back and has not."""
-    statement = select(literal(1)).where(_REFUNDS.c.order_sn == sn, _REFUNDS.c.refunded_at.is_(None))
-    return (await connection.execute(statement)).one_or_none() is not None
+async def refund_due(connection: AsyncConnection, payment_sn: str) -> str | None:
+    """The sn of the order whose payment this is, where its money must go back and has not."""
+    statement = select(_REFUNDS.c.order_sn).where(_REFUNDS.c.payment_sn == payment_sn, _REFUNDS.c.refunded_at.is_(None))
+    return (await connection.execute(statement)).scalar_one_or_none()
 
 
-async def refunds_due(connection: AsyncConnection, limit: int) -> list[str]:
-    """The sn's of orders whose money must go back and has not, longest due first."""
-    statement = (
-        select(_REFUNDS.c.order_sn)
-        .where(_REFUNDS.c.refunded_at.is_(None))
-        .order_by(_REFUNDS.c.requested_at)
-        .limit(limit)
-    )
-    return list((await connection.execute(statement)).scalars())
+async def count_refunds_due(connection: AsyncConnection) -> int:
+    """How many payments must go back and have not."""
+    statement = select(func.count()).select_from(_REFUNDS).where(_REFUNDS.c.refunded_at.is_(None))
+    return int((await connection.execute(statement)).scalar_one())
 
 
-async def mark_refunded(connection: AsyncConnection, sn: str, sql_now: ColumnElement[Any]) -> bool:
-    """Records that this order's money went back. Returns False where it was recorded already, or never due."""
+async def mark_refunded(connection: AsyncConnection, payment_sn: str, sql_now: ColumnElement[Any]) -> bool:
+    """Records that this money went back. Returns False where it was recorded already, or never due."""
     done = await connection.execute(
-        update(_REFUNDS).where(_REFUNDS.c.order_sn == sn, _REFUNDS.c.refunded_at.is_(None)).values(refunded_at=sql_now)
+        update(_REFUNDS)
+        .where(_REFUNDS.c.payment_sn == payment_sn, _REFUNDS.c.refunded_at.is_(None))
+        .values(refunded_at=sql_now)
     )
     return done.rowcount > 0
 

@@ -22,6 +22,7 @@ from domain.order.models import WIDTHS, Event, Order
 from domain.order.ports import CloseTimer, Homestay, Payment, Payments, Travel
 from domain.order.pricing import MAX_PARTY, Quote, Stay
 from domain.order.repository import OrderFilter, Window
+from domain.order.settling import Settling
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,7 @@ class Orders:
         clock: Clock,
         rules: Rules,
         closing: Closing,
+        settling: Settling,
         *,
         travel: Travel,
         payments: Payments,
@@ -64,6 +66,7 @@ class Orders:
         self._payments = payments
         self._timer = timer
         self._closing = closing
+        self._settling = settling
 
     async def homestay(self, homestay_id: int) -> Homestay | None:
         """The homestay as it is now, or None.
@@ -194,7 +197,7 @@ class Orders:
             order_sn=sn, user_id=user_id, total=order.order_total_price, pay_before=order.close_at
         )
         if payment.status is PaymentStatus.SUCCESS:
-            await self._closing.settle(sn)
+            await self._settling.settle(sn)
             order = await self._owned(user_id, sn)
         return payment, order
 

@@ -1,4 +1,5 @@
 from domain.order.closing import Closing
+from domain.order.settling import Settling
 from tests.bff import documents
 from tests.bff.client import Client, Json
 from tests.bff.prices import PRICE
@@ -28,10 +29,12 @@ async def test_giving_up_twice_is_answered_as_the_first_time(client: Client) -> 
     assert await cancel(client, sn) == await cancel(client, sn)
 
 
-async def test_an_order_that_is_paid_is_not_given_up(client: Client, closing: Closing, payments: FakePayments) -> None:
+async def test_an_order_that_is_paid_is_not_given_up(
+    settling: Settling, client: Client, payments: FakePayments
+) -> None:
     sn = (await client.place())["sn"]
     payments.pay(sn, PRICE)
-    await closing.settle(sn)
+    await settling.settle(sn)
     refusal = await client.refused(documents.CANCEL, {"sn": sn})
     assert (refusal["__typename"], refusal["code"]) == ("InvalidTransitionError", "INVALID_TRANSITION")
     assert (refusal["from"], refusal["to"], refusal["field"]) == ("WAIT_USE", "CANCELLED", None)

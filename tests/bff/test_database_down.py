@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from bff.app import create_app
 from domain.database import Database, create_engine
-from domain.order.closing import Closing
-from domain.order.service import Orders, Rules
+from domain.order.room import assemble
+from domain.order.service import Rules
 from tests.bff import documents
 from tests.bff.client import TOKENS, Client
 from tests.bff.documents import stay
@@ -25,9 +25,8 @@ async def edge_over(port: int, clock: FrozenClock, timer: FakeTimer) -> AsyncIte
     """A client of an edge whose database should be at this port, and is not."""
     database = Database(create_engine(f"mysql+aiomysql://guest:secret@127.0.0.1:{port}/homestay"))
     rules, payments = Rules(zone=SHANGHAI, pay_window=PAY_WINDOW), FakePayments()
-    closing = Closing(database, clock, payments)
-    orders = Orders(database, clock, rules, closing, travel=FakeTravel(), payments=payments, timer=timer)
-    client = Client(create_app(orders=orders, database=database, tokens=TOKENS, introspection=True))
+    room = assemble(database, clock, rules, travel=FakeTravel(), payments=payments, timer=timer)
+    client = Client(create_app(orders=room.orders, database=database, tokens=TOKENS, introspection=True))
     async with client.http:
         yield client
     await database.close()

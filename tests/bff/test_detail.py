@@ -1,6 +1,7 @@
 import re
 
 from domain.order.closing import Closing
+from domain.order.settling import Settling
 from domain.order.states import PaymentStatus
 from tests.bff import documents
 from tests.bff.client import Client, Json
@@ -31,11 +32,11 @@ async def test_an_order_that_waits_is_shown_as_it_was_placed(client: Client) -> 
 
 
 async def test_a_paid_order_shows_its_payment_and_code_and_no_more_time_to_pay(
-    client: Client, closing: Closing, payments: FakePayments
+    settling: Settling, client: Client, payments: FakePayments
 ) -> None:
     sn = (await client.place(needFood=True))["sn"]
     payments.pay(sn, PRICE_WITH_FOOD)
-    await closing.settle(sn)
+    await settling.settle(sn)
     order = await detail(client, sn)
     assert (order["tradeState"], order["closeReason"], order["payBefore"]) == ("WAIT_USE", None, None)
     assert re.fullmatch("[0-9A-Z]{8}", order["tradeCode"])
@@ -50,12 +51,12 @@ async def test_a_paid_order_shows_its_payment_and_code_and_no_more_time_to_pay(
 
 
 async def test_a_refunded_order_shows_where_its_money_went_and_its_code_no_more(
-    client: Client, closing: Closing, payments: FakePayments
+    settling: Settling, client: Client, payments: FakePayments
 ) -> None:
     sn = (await client.place())["sn"]
     for status in (PaymentStatus.SUCCESS, PaymentStatus.REFUNDED):
         payments.pay(sn, PRICE, status)
-        await closing.settle(sn)
+        await settling.settle(sn)
     order = await detail(client, sn)
     assert (order["tradeState"], order["tradeCode"]) == ("REFUNDED", None)
     assert order["payment"]["status"] == "REFUNDED"

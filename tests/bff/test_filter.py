@@ -1,7 +1,7 @@
 import pytest
 
-from domain.order.closing import Closing
 from domain.order.service import Orders
+from domain.order.settling import Settling
 from domain.order.states import TradeState
 from tests.bff import documents
 from tests.bff.client import ANN, Client, Json, any_database
@@ -17,11 +17,11 @@ async def found(client: Client, wanted: Json | None) -> set[str]:
 
 
 async def test_a_list_is_filtered_by_states(
-    client: Client, orders: Orders, closing: Closing, payments: FakePayments
+    settling: Settling, client: Client, orders: Orders, payments: FakePayments
 ) -> None:
     open_, paid, cancelled = [(await client.place())["sn"] for _ in range(3)]
     payments.pay(paid, PRICE)
-    await closing.settle(paid)
+    await settling.settle(paid)
     await orders.cancel(ANN, cancelled)
 
     assert await found(client, {"tradeState": ["WAIT_PAY"]}) == {open_}

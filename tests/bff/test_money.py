@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bff.sdl import print_sdl
 from bff.types import Money
 from domain.money import MAX_FEN, Fen
-from domain.order.closing import Closing
+from domain.order.settling import Settling
 from tests.bff import documents
 from tests.bff.client import Client
 from tests.bff.documents import stay
@@ -38,7 +38,7 @@ def test_the_schema_has_no_floats() -> None:
 
 
 async def test_no_answer_has_a_float_and_ids_are_texts(
-    client: Client, closing: Closing, payments: FakePayments
+    settling: Settling, client: Client, payments: FakePayments
 ) -> None:
     def refuse(text: str) -> NoReturn:
         raise AssertionError(f"a float: {text}")
@@ -48,7 +48,7 @@ async def test_no_answer_has_a_float_and_ids_are_texts(
     variables = {"sn": order["sn"]}
     opened = await client.post({"query": documents.PAY, "variables": variables})
     payments.pay(order["sn"], PRICE_WITH_FOOD)
-    await closing.settle(order["sn"])
+    await settling.settle(order["sn"])
     detail = await client.post({"query": documents.FULL_DETAIL, "variables": variables})
     for response in (opened, detail):
         json.loads(response.text, parse_float=refuse)

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime
 
-from domain.order.closing import Closing
+from domain.order.settling import Settling
 from domain.order.states import PaymentStatus
 from tests.bff import documents
 from tests.bff.client import Client, Json
@@ -51,10 +51,10 @@ async def test_money_that_came_unnoticed_is_noticed(client: Client, payments: Fa
     assert (payload["payment"]["status"], payload["order"]["tradeState"]) == ("SUCCESS", "WAIT_USE")
 
 
-async def test_an_order_is_not_paid_twice(client: Client, closing: Closing, payments: FakePayments) -> None:
+async def test_an_order_is_not_paid_twice(settling: Settling, client: Client, payments: FakePayments) -> None:
     sn = (await client.place())["sn"]
     payments.pay(sn, PRICE)
-    await closing.settle(sn)
+    await settling.settle(sn)
     refusal = await client.refused(documents.PAY, {"sn": sn})
     assert (refusal["__typename"], refusal["code"]) == ("InvalidTransitionError", "INVALID_TRANSITION")
     assert (refusal["from"], refusal["to"], refusal["field"]) == ("WAIT_USE", "WAIT_USE", None)

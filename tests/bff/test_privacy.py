@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from bff import ids
-from domain.order.closing import Closing
+from domain.order.settling import Settling
 from tests.bff import documents
 from tests.bff.client import ANN, BOB, Client
 from tests.bff.prices import PRICE
@@ -23,11 +23,11 @@ async def answer(client: Client, query: str, variables: dict[str, object]) -> by
 
 
 @pytest.mark.parametrize("state", ["WAIT_PAY", "WAIT_USE", "CANCELLED"])
-async def test_by_its_number(client: Client, closing: Closing, payments: FakePayments, state: str) -> None:
+async def test_by_its_number(settling: Settling, client: Client, payments: FakePayments, state: str) -> None:
     sn = (await client.place(ANN))["sn"]
     if state == "WAIT_USE":
         payments.pay(sn, PRICE)
-        await closing.settle(sn)
+        await settling.settle(sn)
     elif state == "CANCELLED":
         await client.data(documents.CANCEL, {"sn": sn})
     before = await client.data(documents.FULL_DETAIL, {"sn": sn})
@@ -78,12 +78,12 @@ async def test_a_number_that_is_none_finds_nothing(client: Client) -> None:
 
 
 async def test_the_check_in_code_is_nowhere_in_an_unpaid_order(
-    client: Client, closing: Closing, payments: FakePayments
+    settling: Settling, client: Client, payments: FakePayments
 ) -> None:
     sn = (await client.place())["sn"]
     before = (await client.post({"query": documents.FULL_DETAIL, "variables": {"sn": sn}})).text
     payments.pay(sn, PRICE)
-    await closing.settle(sn)
+    await settling.settle(sn)
     order = (await client.data(documents.DETAIL, {"sn": sn}))["userHomestayOrderDetail"]
     assert re.fullmatch("[0-9A-Z]{8}", order["tradeCode"])
     assert order["tradeCode"] not in before

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.database import Database
-from domain.order.closing import Closing
+from domain.order.settling import Settling
 from tests.bff import documents
 from tests.bff.client import Client, any_database
 from tests.bff.documents import stay
@@ -15,10 +15,10 @@ from tests.fakes import FakePayments, FakeTimer, FakeTravel
 LIST = "{ userHomestayOrderList { nodes { sn homestay { homestayId title } payment { sn } } } }"
 
 
-async def paid(client: Client, closing: Closing, payments: FakePayments) -> str:
+async def paid(settling: Settling, client: Client, payments: FakePayments) -> str:
     sn: str = (await client.place())["sn"]
     payments.pay(sn, PRICE)
-    await closing.settle(sn)
+    await settling.settle(sn)
     payments.asked.clear()
     return sn
 
@@ -34,9 +34,9 @@ async def test_nothing_is_ordered_while_the_travel_service_is_down(
 
 
 async def test_an_order_is_answered_without_the_homestay_that_cannot_be_asked_for(
-    client: Client, closing: Closing, travel: FakeTravel, payments: FakePayments
+    settling: Settling, client: Client, travel: FakeTravel, payments: FakePayments
 ) -> None:
-    sn = await paid(client, closing, payments)
+    sn = await paid(settling, client, payments)
     whole = await client.data(documents.FULL_DETAIL, {"sn": sn})
     travel.down = True
     answer = await client.ask(documents.FULL_DETAIL, {"sn": sn})
@@ -48,9 +48,9 @@ async def test_an_order_is_answered_without_the_homestay_that_cannot_be_asked_fo
 
 
 async def test_an_order_is_answered_without_the_payment_that_cannot_be_asked_for(
-    client: Client, closing: Closing, payments: FakePayments
+    settling: Settling, client: Client, payments: FakePayments
 ) -> None:
-    sn = await paid(client, closing, payments)
+    sn = await paid(settling, client, payments)
     whole = await client.data(documents.FULL_DETAIL, {"sn": sn})
     payments.down = True
     answer = await client.ask(documents.FULL_DETAIL, {"sn": sn})
@@ -61,10 +61,10 @@ async def test_an_order_is_answered_without_the_payment_that_cannot_be_asked_for
 
 
 async def test_a_list_is_answered_without_what_cannot_be_asked_for(
-    client: Client, closing: Closing, travel: FakeTravel, payments: FakePayments
+    settling: Settling, client: Client, travel: FakeTravel, payments: FakePayments
 ) -> None:
     waiting = (await client.place())["sn"]
-    sn = await paid(client, closing, payments)
+    sn = await paid(settling, client, payments)
     travel.down = payments.down = True
     answer = await client.ask(LIST)
     assert answer["data"]["userHomestayOrderList"]["nodes"] == [
@@ -133,9 +133,9 @@ async def test_what_one_request_was_told_is_not_kept_for_the_next(client: Client
 
 
 async def test_nobody_is_asked_for_what_is_not_wanted(
-    client: Client, closing: Closing, travel: FakeTravel, payments: FakePayments
+    settling: Settling, client: Client, travel: FakeTravel, payments: FakePayments
 ) -> None:
-    sn = await paid(client, closing, payments)
+    sn = await paid(settling, client, payments)
     travel.asked.clear()
     await client.data(documents.DETAIL, {"sn": sn})
     await client.data(documents.LIST)
@@ -143,9 +143,9 @@ async def test_nobody_is_asked_for_what_is_not_wanted(
 
 
 async def test_only_orders_that_wait_no_longer_are_asked_about_at_the_payment_service(
-    client: Client, closing: Closing, payments: FakePayments
+    settling: Settling, client: Client, payments: FakePayments
 ) -> None:
-    sn = await paid(client, closing, payments)
+    sn = await paid(settling, client, payments)
     waiting = (await client.place())["sn"]
     # Opened, but not paid: the order shows no payment yet.
     await client.data(documents.PAY, {"sn": waiting})
@@ -156,8 +156,8 @@ async def test_only_orders_that_wait_no_longer_are_asked_about_at_the_payment_se
 
 @pytest.mark.parametrize("selection", ["sn", "homestay { title }", "payment { sn }"])
 async def test_a_payment_is_asked_about_only_where_it_is_selected(
-    client: Client, closing: Closing, payments: FakePayments, selection: str
+    settling: Settling, client: Client, payments: FakePayments, selection: str
 ) -> None:
-    sn = await paid(client, closing, payments)
+    sn = await paid(settling, client, payments)
     await client.data(f"query ($sn: ID!) {{ userHomestayOrderDetail(sn: $sn) {{ {selection} }} }}", {"sn": sn})
     assert payments.asked == ([sn] if "payment" in selection else [])

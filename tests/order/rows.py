@@ -10,14 +10,17 @@ import sqlalchemy as sa
 from domain.columns import table_of
 from domain.database import Database
 from domain.money import Fen
-from domain.order import repository
+from domain.order import letters, repository
 from domain.order.models import HomestayOrder, Order, OrderEvent, OrderRefund
+from domain.order.settling import Settling
 from domain.order.states import CloseReason, SaleUnit, TradeState
+from domain.outbox.models import OutboxLetter
 from tests.conftest import NOW, PAY_WINDOW
 
 ORDERS: Final = table_of(HomestayOrder)
 EVENTS: Final = table_of(OrderEvent)
 REFUNDS: Final = table_of(OrderRefund)
+LETTERS: Final = table_of(OutboxLetter)
 
 GUEST: Final = 7
 PRICE: Final = Fen(59_800)
@@ -87,6 +90,17 @@ async def change(database: Database, sn: str, **values: Any) -> None:
     """Changes a row behind the use cases' back."""
     statement = sa.update(ORDERS).where(ORDERS.c.sn == sn).values(**values)
     await database.write(lambda connection: connection.execute(statement))
+
+
+async def refunds_due(database: Database) -> list[str]:
+    """The sn's of orders with money that must go back and has not."""
+    return [row["order_sn"] for row in await stored(database, REFUNDS, refunded_at=None)]
+
+
+async def return_late_money(database: Database, settling: Settling) -> None:
+    """Does what each letter about a refund asks for, as the relay does."""
+    for letter in await stored(database, LETTERS, topic=letters.REFUND):
+        await settling.refund(letter["payload"]["paymentSn"])
 
 
 async def steps(database: Database, sn: str) -> list[Step]:

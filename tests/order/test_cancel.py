@@ -9,9 +9,10 @@ from domain.database import Database
 from domain.errors import InvalidTransition, OrderNotFound
 from domain.order.closing import Closing, Outcome
 from domain.order.service import Orders
+from domain.order.settling import Settling
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 from tests.fakes import FakePayments
-from tests.order.rows import GUEST, REFUNDS, add_order, after, steps, stored
+from tests.order.rows import GUEST, REFUNDS, add_order, after, return_late_money, steps, stored
 
 WAIT_PAY, WAIT_USE, CANCELLED = TradeState.WAIT_PAY, TradeState.WAIT_USE, TradeState.CANCELLED
 GIVEN_UP = (WAIT_PAY, CANCELLED, CloseReason.GUEST)
@@ -82,13 +83,14 @@ async def test_money_that_came_meanwhile_is_not_taken_from_the_guest_unawares(
 
 
 async def test_an_open_payment_keeps_nobody_from_giving_up_and_its_late_money_goes_back(
-    orders: Orders, closing: Closing, payments: FakePayments, database: Database
+    settling: Settling, orders: Orders, payments: FakePayments, database: Database
 ) -> None:
     order = await add_order(database)
     payments.pay(order.sn, order.order_total_price, PaymentStatus.WAIT)
     assert (await orders.cancel(GUEST, order.sn)).close_reason is CloseReason.GUEST
     payments.pay(order.sn, order.order_total_price)
-    await closing.settle(order.sn)
+    await settling.settle(order.sn)
+    await return_late_money(database, settling)
     assert payments.refunded == [order.sn]
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from domain.database import Database
 from domain.order.closing import Closing, Outcome
+from domain.order.room import assemble
 from domain.order.service import Orders, Rules
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 from tests.clock import FrozenClock
@@ -48,7 +49,7 @@ async def test_each_order_closes_by_the_window_that_it_was_placed_under(
 ) -> None:
     rules = Rules(zone=SHANGHAI, pay_window=timedelta(minutes=5))
     timer, payments = FakeTimer(), FakePayments()
-    hasty = Orders(database, clock, rules, closing, travel=travel, payments=payments, timer=timer)
+    hasty = assemble(database, clock, rules, travel=travel, payments=payments, timer=timer).orders
     long, short = await orders.create(GUEST, create_stay()), await hasty.create(GUEST, create_stay())
     assert timer.set == [(short.sn, 300.0)]
     clock.advance(timedelta(minutes=5))

@@ -9,6 +9,7 @@ from domain.errors import InvalidTransition
 from domain.order.closing import Closing
 from domain.order.models import Event
 from domain.order.service import Orders
+from domain.order.settling import Settling
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 from tests.clock import FrozenClock
 from tests.conftest import NOW
@@ -20,17 +21,17 @@ CANCELLED, WAIT_PAY, WAIT_USE, USED, REFUNDED, EXPIRED = TradeState
 
 
 async def test_a_life_is_told_step_by_step_with_its_moments(
-    orders: Orders, closing: Closing, payments: FakePayments, clock: FrozenClock
+    settling: Settling, orders: Orders, payments: FakePayments, clock: FrozenClock
 ) -> None:
     order = await orders.create(GUEST, create_stay())
     other = await orders.create(GUEST, create_stay())
     clock.advance(timedelta(milliseconds=1500))
     payments.pay(order.sn, order.order_total_price)
-    await closing.settle(order.sn)
+    await settling.settle(order.sn)
     await orders.cancel(GUEST, other.sn)
     clock.advance(timedelta(days=1))
     payments.pay(order.sn, order.order_total_price, PaymentStatus.REFUNDED)
-    await closing.settle(order.sn)
+    await settling.settle(order.sn)
 
     paid, refunded = NOW + timedelta(milliseconds=1500), NOW + timedelta(days=1, milliseconds=1500)
     history = await orders.history([order.sn])

@@ -1,31 +1,37 @@
 """Money and the clock, in both orders of arrival: paid in time is paid, and late money goes back once."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from domain.database import Database
-from domain.errors import UpstreamUnavailable
+from domain.errors import RefundUnsupported, UpstreamUnavailable
 from domain.money import Fen
 from domain.order.closing import Closing, Outcome
 from domain.order.models import Order
+from domain.order.settling import Settling
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 from tests.clock import FrozenClock
 from tests.conftest import NOW, PAY_WINDOW
 from tests.fakes import FakePayments
-from tests.order.rows import GUEST, ORDERS, PRICE, REFUNDS, add_order, steps, stored
+from tests.order.rows import (
+    GUEST,
+    LETTERS,
+    ORDERS,
+    PRICE,
+    REFUNDS,
+    add_order,
+    refunds_due,
+    return_late_money,
+    steps,
+    stored,
+)
 
 CANCELLED, WAIT_PAY, WAIT_USE, USED, REFUNDED, EXPIRED = TradeState
 OPENED = (None, WAIT_PAY, None)
 PAID = (WAIT_PAY, WAIT_USE, None)
 CLOSED = (WAIT_PAY, CANCELLED, CloseReason.UNPAID_TIMEOUT)
-
-
-class NoRefunds(FakePayments):
-    """A payment service that tells what it knows, but whose refunds are out of order."""
-
-    async def refund(self, order_sn: str) -> bool:
-        raise UpstreamUnavailable("payment", f"no refund of {order_sn} today")
 
 
 @pytest.fixture
@@ -44,11 +50,11 @@ async def state(closing: Closing, order: Order) -> TradeState:
 
 @pytest.mark.parametrize("told", [True, False])
 async def test_money_that_came_before_the_close_pays_the_order(
-    closing: Closing, payments: FakePayments, database: Database, order: Order, *, told: bool
+    settling: Settling, closing: Closing, payments: FakePayments, database: Database, order: Order, *, told: bool
 ) -> None:
     payments.pay(order.sn, order.order_total_price)
     if told:
-        await closing.settle(order.sn)
+        await settling.settle(order.sn)
         assert await closing.close_if_unpaid(order.sn) is Outcome.DECIDED
     else:
         assert await closing.close_if_unpaid(order.sn) is Outcome.PAID
@@ -59,42 +65,44 @@ async def test_money_that_came_before_the_close_pays_the_order(
 
 
 async def test_money_that_comes_after_the_close_goes_back_exactly_once(
-    closing: Closing, payments: FakePayments, database: Database, clock: FrozenClock, order: Order
+    settling: Settling, closing: Closing, payments: FakePayments, database: Database, clock: FrozenClock, order: Order
 ) -> None:
     assert await closing.close_if_unpaid(order.sn) is Outcome.CLOSED
     paid = payments.pay(order.sn, order.order_total_price)
     clock.advance(timedelta(seconds=5))
     for _ in range(3):
-        await closing.settle(order.sn)
-    assert payments.refunded == [order.sn]
+        await settling.settle(order.sn)
     assert await stored(database, REFUNDS) == [
         {
             "order_sn": order.sn,
             "payment_sn": paid.sn,
             "total": PRICE,
             "requested_at": clock.at,
-            "refunded_at": clock.at,
+            "refunded_at": None,
         }
     ]
-    assert await closing.refunds_due(10) == []
-    assert await closing.refund(order.sn)
+    assert await refunds_due(database) == [order.sn]
+    for _ in range(2):
+        await return_late_money(database, settling)
     assert payments.refunded == [order.sn]
+    assert await refunds_due(database) == []
     assert await state(closing, order) is CANCELLED
     assert await steps(database, order.sn) == [OPENED, CLOSED]
 
 
 async def test_money_for_an_order_that_its_guest_gave_up_goes_back(
-    closing: Closing, payments: FakePayments, order: Order
+    database: Database, settling: Settling, closing: Closing, payments: FakePayments, order: Order
 ) -> None:
     assert await closing.give_up(order.sn)
     payments.pay(order.sn, order.order_total_price)
-    await closing.settle(order.sn)
+    await settling.settle(order.sn)
+    await return_late_money(database, settling)
     assert payments.refunded == [order.sn]
-    assert await closing.refunds_due(10) == []
+    assert await refunds_due(database) == []
 
 
 async def test_an_order_closes_though_its_payment_cant_be_asked_for_and_late_money_goes_back(
-    closing: Closing, payments: FakePayments, database: Database, order: Order
+    settling: Settling, closing: Closing, payments: FakePayments, database: Database, order: Order
 ) -> None:
     payments.pay(order.sn, order.order_total_price)
     payments.down = True
@@ -102,55 +110,56 @@ async def test_an_order_closes_though_its_payment_cant_be_asked_for_and_late_mon
     assert payments.asked == [order.sn] * 3
     assert await steps(database, order.sn) == [OPENED, CLOSED]
     with pytest.raises(UpstreamUnavailable):
-        await closing.settle(order.sn)
+        await settling.settle(order.sn)
     payments.down = False
-    await closing.settle(order.sn)
+    await settling.settle(order.sn)
+    await return_late_money(database, settling)
     assert payments.refunded == [order.sn]
-    assert await closing.refunds_due(10) == []
+    assert await refunds_due(database) == []
 
 
 async def test_a_refund_that_cant_be_made_stays_due(
-    closing: Closing, payments: FakePayments, clock: FrozenClock, order: Order
+    database: Database, settling: Settling, closing: Closing, payments: FakePayments, clock: FrozenClock, order: Order
 ) -> None:
     assert await closing.close_if_unpaid(order.sn) is Outcome.CLOSED
-    payments.pay(order.sn, order.order_total_price)
+    payment = payments.pay(order.sn, order.order_total_price)
+    await settling.settle(order.sn)
     payments.can_refund = False
-    await closing.settle(order.sn)
-    assert await closing.refunds_due(10) == [order.sn]
-    assert not await closing.refund(order.sn)
-
+    with pytest.raises(RefundUnsupported):
+        await settling.refund(payment.sn)
     payments.down = True
     with pytest.raises(UpstreamUnavailable):
-        await closing.refund(order.sn)
-    assert await closing.refunds_due(10) == [order.sn]
+        await settling.refund(payment.sn)
+    assert await refunds_due(database) == [order.sn]
 
     payments.can_refund, payments.down = True, False
     clock.advance(timedelta(hours=1))
-    assert await closing.refund(order.sn)
-    assert await closing.refunds_due(10) == []
+    await settling.refund(payment.sn)
+    assert await refunds_due(database) == []
     assert payments.refunded == [order.sn]
 
 
 async def test_a_refund_that_people_made_is_no_longer_due(
-    closing: Closing, payments: FakePayments, order: Order
+    database: Database, settling: Settling, closing: Closing, payments: FakePayments, order: Order
 ) -> None:
     await closing.give_up(order.sn)
     payments.pay(order.sn, order.order_total_price)
     payments.can_refund = False
-    await closing.settle(order.sn)
+    await settling.settle(order.sn)
     payments.pay(order.sn, order.order_total_price, PaymentStatus.REFUNDED)
-    await closing.settle(order.sn)
-    assert await closing.refunds_due(10) == []
+    await settling.settle(order.sn)
+    assert await refunds_due(database) == []
     assert payments.refunded == []
 
 
 @pytest.mark.parametrize("total", [PRICE - 1, PRICE + 1, 0])
 async def test_money_that_is_not_the_price_goes_back_and_the_order_closes(
-    closing: Closing, payments: FakePayments, database: Database, order: Order, total: Fen
+    settling: Settling, closing: Closing, payments: FakePayments, database: Database, order: Order, total: Fen
 ) -> None:
     payments.pay(order.sn, total)
-    await closing.settle(order.sn)
+    await settling.settle(order.sn)
     assert await state(closing, order) is WAIT_PAY
+    await return_late_money(database, settling)
     assert payments.refunded == [order.sn]
     assert await closing.close_if_unpaid(order.sn) is Outcome.CLOSED
     assert await steps(database, order.sn) == [OPENED, CLOSED]
@@ -159,100 +168,99 @@ async def test_money_that_is_not_the_price_goes_back_and_the_order_closes(
 
 
 async def test_wrong_money_that_the_close_finds_goes_back_and_the_order_closes(
-    closing: Closing, payments: FakePayments, order: Order
+    database: Database, settling: Settling, closing: Closing, payments: FakePayments, order: Order
 ) -> None:
     payments.pay(order.sn, Fen(1))
     assert await closing.close_if_unpaid(order.sn) is Outcome.CLOSED
+    await return_late_money(database, settling)
     assert payments.refunded == [order.sn]
-    assert await closing.refunds_due(10) == []
+    assert await refunds_due(database) == []
 
 
-async def test_a_refund_out_of_order_keeps_no_order_open(database: Database, clock: FrozenClock, order: Order) -> None:
-    payments = NoRefunds()
-    closing = Closing(database, clock, payments)
-    payments.pay(order.sn, Fen(1))
-    assert await closing.close_if_unpaid(order.sn) is Outcome.CLOSED
-    assert await closing.refunds_due(10) == [order.sn]
-
-
-async def test_refunds_are_due_longest_first(
-    closing: Closing, payments: FakePayments, database: Database, clock: FrozenClock
+async def test_money_beside_the_money_that_paid_goes_back_too(
+    database: Database, settling: Settling, payments: FakePayments, order: Order
 ) -> None:
-    payments.can_refund = False
-    due = []
-    for _ in range(3):
-        late = await add_order(database, trade_state=CANCELLED)
-        payments.pay(late.sn, late.order_total_price)
-        await closing.settle(late.sn)
-        due.append(late.sn)
-        clock.advance(timedelta(seconds=-1))
-    assert await closing.refunds_due(10) == due[::-1]
-    assert await closing.refunds_due(2) == due[:0:-1]
+    first = payments.pay(order.sn, order.order_total_price)
+    await settling.settle(order.sn)
+    second = replace(first, sn="PMT20260520120000SECOND00")
+    for _ in range(2):
+        await settling.apply(order.sn, [first, second])
+    (refund,) = await stored(database, REFUNDS)
+    assert (refund["payment_sn"], refund["order_sn"], refund["total"]) == (second.sn, order.sn, PRICE)
+    (letter,) = await stored(database, LETTERS)
+    assert (letter["topic"], letter["payload"]) == ("order.refund", {"orderSn": order.sn, "paymentSn": second.sn})
+    # That it went back is no reason to take the stay away; that the first one did, is.
+    await settling.apply(order.sn, [first, replace(second, status=PaymentStatus.REFUNDED)])
+    assert await refunds_due(database) == []
+    await settling.apply(order.sn, [replace(first, status=PaymentStatus.REFUNDED)])
+    assert await steps(database, order.sn) == [OPENED, PAID, (WAIT_USE, REFUNDED, None)]
 
 
 async def test_settling_again_changes_nothing(
-    closing: Closing, payments: FakePayments, database: Database, order: Order
+    settling: Settling, payments: FakePayments, database: Database, order: Order
 ) -> None:
     payments.pay(order.sn, order.order_total_price)
-    await closing.settle(order.sn)
+    await settling.settle(order.sn)
     before = await stored(database, ORDERS), await steps(database, order.sn)
     for _ in range(3):
-        await closing.settle(order.sn)
+        await settling.settle(order.sn)
     assert (await stored(database, ORDERS), await steps(database, order.sn)) == before
     assert await stored(database, REFUNDS) == []
 
 
 async def test_what_is_no_money_settles_nothing(
-    closing: Closing, payments: FakePayments, database: Database, order: Order
+    settling: Settling, closing: Closing, payments: FakePayments, database: Database, order: Order
 ) -> None:
-    await closing.settle(order.sn)
+    await settling.settle(order.sn)
     for status in (PaymentStatus.WAIT, PaymentStatus.FAILED, PaymentStatus.REFUNDED):
         payments.pay(order.sn, order.order_total_price, status)
-        await closing.settle(order.sn)
+        await settling.settle(order.sn)
         assert await closing.find(order.sn) == order, status
     assert await stored(database, REFUNDS) == []
 
 
 async def test_a_refund_announced_ends_a_paid_order_and_no_other(
-    closing: Closing, payments: FakePayments, database: Database
+    settling: Settling, closing: Closing, payments: FakePayments, database: Database
 ) -> None:
     for current in TradeState:
         order = await add_order(database, trade_state=current)
         payments.pay(order.sn, order.order_total_price, PaymentStatus.REFUNDED)
         for _ in range(2):
-            await closing.settle(order.sn)
+            await settling.settle(order.sn)
         moved = [(WAIT_USE, REFUNDED, None)] if current is WAIT_USE else []
         assert await steps(database, order.sn) == [(None, current, None), *moved]
         assert await state(closing, order) is (REFUNDED if moved else current)
 
 
 async def test_a_repeated_notice_of_money_takes_nothing_from_a_paid_order(
-    closing: Closing, payments: FakePayments, database: Database
+    settling: Settling, closing: Closing, payments: FakePayments, database: Database
 ) -> None:
     for current in (WAIT_USE, USED, EXPIRED, REFUNDED):
         order = await add_order(database, trade_state=current)
         payments.pay(order.sn, order.order_total_price)
-        await closing.settle(order.sn)
+        await settling.settle(order.sn)
         assert await closing.find(order.sn) == order
     assert await stored(database, REFUNDS) == []
     assert payments.refunded == []
 
 
 async def test_money_for_an_order_that_does_not_exist_is_only_reported(
-    closing: Closing, payments: FakePayments, database: Database
+    settling: Settling, payments: FakePayments, database: Database
 ) -> None:
     payments.pay("HSO20260520120000NOBODY00", PRICE)
-    await closing.settle("HSO20260520120000NOBODY00")
+    await settling.settle("HSO20260520120000NOBODY00")
+    await return_late_money(database, settling)
     assert await stored(database, ORDERS) == await stored(database, REFUNDS) == []
     assert payments.refunded == []
 
 
 async def test_a_guest_who_pays_late_keeps_no_order_but_the_money(
-    closing: Closing, payments: FakePayments, order: Order
+    database: Database, settling: Settling, closing: Closing, payments: FakePayments, order: Order
 ) -> None:
     await closing.close_if_unpaid(order.sn)
     payments.pay(order.sn, order.order_total_price)
-    await closing.settle(order.sn)
+    await settling.settle(order.sn)
+    await return_late_money(database, settling)
     found = await closing.find(order.sn)
     assert found is not None
     assert (found.user_id, found.trade_state, found.shown_code) == (GUEST, CANCELLED, None)

@@ -10,14 +10,27 @@ import pytest
 
 from domain.database import Database
 from domain.errors import InvalidTransition
-from domain.order import repository
 from domain.order.closing import Closing, Outcome
+from domain.order.room import OrderRoom
 from domain.order.service import Orders
+from domain.order.settling import Settling
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 from tests.clock import FrozenClock
 from tests.conftest import NOW, PAY_WINDOW
 from tests.fakes import FakePayments
-from tests.order.rows import EVENTS, GUEST, ORDERS, PRICE, REFUNDS, add_rows, create_row, stored
+from tests.order.rows import (
+    EVENTS,
+    GUEST,
+    LETTERS,
+    ORDERS,
+    PRICE,
+    REFUNDS,
+    add_rows,
+    create_row,
+    refunds_due,
+    return_late_money,
+    stored,
+)
 
 WAIT_PAY, WAIT_USE, CANCELLED = TradeState.WAIT_PAY, TradeState.WAIT_USE, TradeState.CANCELLED
 ROUNDS: Final = 100
@@ -51,11 +64,9 @@ async def by_sn(database: Database) -> dict[str, TradeState]:
     return {row["sn"]: row["trade_state"] for row in rows}
 
 
-async def test_of_three_moves_exactly_one_is_made(database: Database, clock: FrozenClock, sns: list[str]) -> None:
+async def test_of_three_moves_exactly_one_is_made(database: Database, room: OrderRoom, sns: list[str]) -> None:
     def move(sn: str, to: TradeState) -> Coroutine[Any, Any, bool]:
-        return database.write(
-            lambda connection: repository.move(connection, sn, current=WAIT_PAY, to=to, sql_now=clock.sql_now())
-        )
+        return room.transitions.move(sn, current=WAIT_PAY, to=to)
 
     wins: Counter[tuple[bool, ...]] = Counter()
     for sn in sns:
@@ -68,13 +79,13 @@ async def test_of_three_moves_exactly_one_is_made(database: Database, clock: Fro
 
 
 async def test_of_pay_and_two_closes_exactly_one_wins(
-    database: Database, closing: Closing, payments: FakePayments, sns: list[str]
+    settling: Settling, database: Database, closing: Closing, payments: FakePayments, sns: list[str]
 ) -> None:
     async def pay(sn: str) -> None:
         for _ in range(SHUFFLED.randrange(1, 4)):
             await closing.find(sn)  # while the closers look, and ask for its money
         payments.pay(sn, PRICE)
-        await closing.settle(sn)
+        await settling.settle(sn)
 
     closed = set()
     for sn in sns:
@@ -83,22 +94,23 @@ async def test_of_pay_and_two_closes_exactly_one_wins(
         assert set(ends[1:]) <= {Outcome.CLOSED, Outcome.PAID, Outcome.DECIDED}
         assert ends.count(Outcome.CLOSED) <= 1
         closed |= {sn} if Outcome.CLOSED in ends else set()
-        await closing.settle(sn)
+        await settling.settle(sn)
 
     states = await by_sn(database)
     assert {sn for sn, state in states.items() if state is CANCELLED} == closed
     assert {sn for sn, state in states.items() if state is WAIT_USE} == set(sns) - closed
+    await return_late_money(database, settling)
     assert {row["order_sn"] for row in await stored(database, REFUNDS)} == set(payments.refunded) == closed
-    assert await closing.refunds_due(ROUNDS) == []
+    assert await refunds_due(database) == []
 
 
 async def test_of_pay_and_a_change_of_mind_exactly_one_wins(
-    database: Database, orders: Orders, closing: Closing, payments: FakePayments, sns: list[str]
+    settling: Settling, database: Database, orders: Orders, payments: FakePayments, sns: list[str]
 ) -> None:
     async def pay(sn: str) -> None:
         await orders.find(GUEST, sn)
         payments.pay(sn, PRICE)
-        await closing.settle(sn)
+        await settling.settle(sn)
 
     given_up = set()
     sns = sns[: ROUNDS // 2]
@@ -113,17 +125,20 @@ async def test_of_pay_and_a_change_of_mind_exactly_one_wins(
     states = await by_sn(database)
     assert set(states) == set(sns)
     assert {sn for sn, state in states.items() if state is CANCELLED} == given_up
+    await return_late_money(database, settling)
     assert set(payments.refunded) == given_up
-    assert await closing.refunds_due(ROUNDS) == []
+    assert await refunds_due(database) == []
 
 
 async def test_late_money_that_is_told_of_thrice_at_once_is_asked_back_once(
-    database: Database, closing: Closing, payments: FakePayments, sns: list[str]
+    settling: Settling, database: Database, closing: Closing, payments: FakePayments, sns: list[str]
 ) -> None:
     for sn in sns[:20]:
         await closing.close_if_unpaid(sn)
         payments.pay(sn, PRICE)
-        assert await at_once(*(closing.settle(sn) for _ in range(3))) == [None] * 3
-    assert [row["order_sn"] for row in await stored(database, REFUNDS)] == sns[:20]
+        assert await at_once(*(settling.settle(sn) for _ in range(3))) == [None] * 3
+    await return_late_money(database, settling)
+    assert {row["order_sn"] for row in await stored(database, REFUNDS)} == set(sns[:20])
+    assert len(await stored(database, LETTERS)) == len(sns[:20])
     assert {payments.payments[sn].status for sn in sns[:20]} == {PaymentStatus.REFUNDED}
-    assert await closing.refunds_due(ROUNDS) == []
+    assert await refunds_due(database) == []

@@ -10,7 +10,7 @@ import pytest
 from domain import rpc
 from domain.database import Database
 from domain.order import server as order_server
-from domain.order.closing import Closing
+from domain.order.room import assemble
 from domain.order.service import Orders, Rules
 from proto import order_pb2, order_pb2_grpc
 from tests.clock import FrozenClock
@@ -33,14 +33,12 @@ def process_zone(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-async def in_new_york(
-    database: Database, clock: FrozenClock, closing: Closing, travel: FakeTravel
-) -> AsyncIterator[Caller]:
+async def in_new_york(database: Database, clock: FrozenClock, travel: FakeTravel) -> AsyncIterator[Caller]:
     """The service of an installation whose homestays stand in New York."""
     clock.at = datetime(2026, 3, 1, tzinfo=UTC)
     rules = Rules(zone=NEW_YORK, pay_window=PAY_WINDOW)
-    orders = Orders(database, clock, rules, closing, travel=travel, payments=FakePayments(), timer=FakeTimer())
-    server = order_server.server(orders, closing, zone=NEW_YORK, host="127.0.0.1", port=0)
+    room = assemble(database, clock, rules, travel=travel, payments=FakePayments(), timer=FakeTimer())
+    server = order_server.server(room.orders, room.closing, zone=NEW_YORK, host="127.0.0.1", port=0)
     await server.start()
     async with rpc.channel(server.address) as channel:
         yield Caller(order_pb2_grpc.orderStub(channel))

@@ -8,9 +8,9 @@ import pytest
 from domain import rpc
 from domain.database import Database
 from domain.errors import HomestayNotFound, HomestayOffShelf, UpstreamUnavailable
-from domain.order.closing import Closing
 from domain.order.ports import Homestay
-from domain.order.service import Orders, Rules
+from domain.order.room import assemble
+from domain.order.service import Rules
 from domain.order.states import SaleUnit
 from domain.order.upstreams import TravelClient
 from proto import travel_pb2
@@ -161,13 +161,13 @@ async def test_a_service_that_is_not_there_cant_be_asked() -> None:
     ],
 )
 async def test_what_travel_does_not_offer_is_not_ordered(
-    database: Database, clock: FrozenClock, closing: Closing, answer: Any, refusal: type[Exception]
+    database: Database, clock: FrozenClock, answer: Any, refusal: type[Exception]
 ) -> None:
     timer = FakeTimer()
     rules = Rules(zone=SHANGHAI, pay_window=PAY_WINDOW)
     async with serving(Stranger(homestayDetail=answer)) as channel:
         travel = TravelClient(channel)
-        orders = Orders(database, clock, rules, closing, travel=travel, payments=FakePayments(), timer=timer)
+        orders = assemble(database, clock, rules, travel=travel, payments=FakePayments(), timer=timer).orders
         with pytest.raises(refusal):
             await orders.create(GUEST, create_stay())
     assert await stored(database, ORDERS) == []

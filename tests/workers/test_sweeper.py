@@ -3,11 +3,10 @@ from datetime import timedelta
 from domain.database import Database
 from domain.order.closing import Closing
 from domain.order.service import Orders
-from domain.order.states import CloseReason, PaymentStatus, TradeState
+from domain.order.states import CloseReason, TradeState
 from tests.clock import FrozenClock
 from tests.conftest import PAY_WINDOW
 from tests.factories import create_stay
-from tests.fakes import FakePayments
 from workers.sweeper import Sweeper, Swept
 
 
@@ -22,7 +21,7 @@ async def test_it_closes_what_is_due_and_leaves_what_is_not(
     clock.advance(timedelta(minutes=10))
     late = await orders.create(7, create_stay())
     clock.advance(timedelta(minutes=10))
-    assert await sweeper(closing).sweep() == Swept(overdue=1, closed=1, refunds_due=0)
+    assert await sweeper(closing).sweep() == Swept(overdue=1, closed=1)
     found = {order.sn: order for order in [await closing.find(early.sn), await closing.find(late.sn)] if order}
     assert found[early.sn].close_reason is CloseReason.UNPAID_TIMEOUT
     assert found[late.sn].trade_state is TradeState.WAIT_PAY
@@ -41,23 +40,6 @@ async def test_it_goes_on_batch_after_batch(orders: Orders, closing: Closing, cl
         await orders.create(7, create_stay())
     clock.advance(PAY_WINDOW)
     assert (await sweeper(closing).sweep()).closed == 205
-
-
-async def test_it_makes_the_refunds_that_could_not_be_made_before(
-    orders: Orders, closing: Closing, clock: FrozenClock, payments: FakePayments
-) -> None:
-    order = await orders.create(7, create_stay())
-    clock.advance(PAY_WINDOW)
-    await closing.close_if_unpaid(order.sn)
-    payments.pay(order.sn, order.order_total_price)
-    payments.can_refund = False
-    await closing.settle(order.sn)
-    assert await closing.refunds_due(10) == [order.sn]
-    payments.can_refund = True
-    assert (await sweeper(closing).sweep()).refunds_due == 1
-    assert payments.refunded == [order.sn]
-    assert payments.payments[order.sn].status is PaymentStatus.REFUNDED
-    assert await closing.refunds_due(10) == []
 
 
 async def test_a_database_that_is_away_does_not_end_it(closing: Closing, database: Database) -> None:

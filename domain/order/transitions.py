@@ -1,0 +1,100 @@
+"""Moves of orders from state to state: the one place that makes them, with all that goes with a move.
+
+One conditional UPDATE decides, and nothing that was read before could. In its transaction go the step of the order's
+history and the letters that tell others.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain import outbox
+from domain.clock import Clock
+from domain.database import Database
+from domain.order import letters, repository, states
+from domain.order.states import CloseReason, TradeState
+
+
+class _Partly(Exception):
+    """Of several orders only some could be moved, and the row count does not say which."""
+
+
+class Transitions:
+    """Moves orders.
+
+    Args:
+        database: where they are.
+        clock: the present.
+        announces: whether each move is announced to the guest; off, nobody listens and no letter is written.
+    """
+
+    def __init__(self, database: Database, clock: Clock, *, announces: bool = False) -> None:
+        self._database = database
+        self._clock = clock
+        self._announces = announces
+
+    async def move(
+        self,
+        sn: str,
+        *conditions: ColumnElement[bool],
+        current: TradeState,
+        to: TradeState,
+        reason: CloseReason | None = None,
+        **changes: Any,  # noqa: ANN401 -- columns by name
+    ) -> bool:
+        """Moves one order, and changes other columns of it.
+
+        Returns:
+            False where the order was not in `current` or a condition did not hold: somebody else decided.
+
+        Raises:
+            InvalidTransition: the move is not in the table of legal moves.
+        """
+        return bool(await self.move_many([sn], *conditions, current=current, to=to, reason=reason, **changes))
+
+    async def move_many(
+        self,
+        sns: Sequence[str],
+        *conditions: ColumnElement[bool],
+        current: TradeState,
+        to: TradeState,
+        reason: CloseReason | None = None,
+        **changes: Any,  # noqa: ANN401 -- columns by name
+    ) -> set[str]:
+        """Moves orders in one transaction, as if each were moved alone.
+
+        Returns:
+            The sn's of those that moved; somebody else decided on the others, or a condition did not hold.
+
+        Raises:
+            InvalidTransition: the move is not in the table of legal moves.
+        """
+        states.check_move(current, to)
+        if not sns:
+            return set()
+
+        async def work(connection: AsyncConnection) -> bool:
+            now = self._clock.sql_now()
+            moved = await repository.move(
+                connection, sns, *conditions, current=current, to=to, at=now, reason=reason, changes=changes
+            )
+            if 0 < moved < len(sns):
+                raise _Partly
+            if moved:
+                await repository.add_events(connection, sns, current=current, to=to, at=now, reason=reason)
+                if self._announces:
+                    await outbox.add(connection, letters.CHANGED, letters.changed(sns, to), now)
+            return moved > 0
+
+        try:
+            return set(sns) if await self._database.write(work) else set()
+        except _Partly:
+            # Undone. The halves say more, down to one order, of which the row count says all.
+            half = len(sns) // 2
+            parts = [
+                await self.move_many(part, *conditions, current=current, to=to, reason=reason, **changes)
+                for part in (sns[:half], sns[half:])
+            ]
+            return parts[0] | parts[1]

@@ -5,17 +5,26 @@ of the disk for each. So those that come while one batch is being closed wait, a
 """
 
 import asyncio
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
-from domain.order.closing import Closing, Outcome
+from domain.order.closing import Outcome
 
 BATCH: Final = 200
+
+
+class CloseMany(Protocol):
+    """`domain.order.closing.Closing`, as far as it is needed here."""
+
+    async def close_many(self, sns: Sequence[str]) -> dict[str, Outcome]:
+        """Closes the orders whose time to pay is over, unless money has come."""
+        ...
 
 
 class Closer:
     """`Closing.close_if_unpaid` for many callers at once, on one loop."""
 
-    def __init__(self, closing: Closing) -> None:
+    def __init__(self, closing: CloseMany) -> None:
         self._closing = closing
         self._waiting: dict[str, asyncio.Future[Outcome]] = {}
         self._working: asyncio.Task[None] | None = None

@@ -1,7 +1,11 @@
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
+import pytest
+
 from domain.database import Database
-from domain.order.closing import Closing
+from domain.order.closing import Closing, Outcome
 from domain.order.service import Orders
 from domain.order.states import CloseReason, TradeState
 from tests.clock import FrozenClock
@@ -40,6 +44,57 @@ async def test_it_goes_on_batch_after_batch(orders: Orders, closing: Closing, cl
         await orders.create(7, create_stay())
     clock.advance(PAY_WINDOW)
     assert (await sweeper(closing).sweep()).closed == 205
+
+
+async def test_one_that_can_not_be_closed_keeps_no_other_from_it(
+    orders: Orders, closing: Closing, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sns = [(await orders.create(7, create_stay())).sn for _ in range(5)]
+    clock.advance(PAY_WINDOW)
+    close_many = closing.close_many
+
+    async def fail_with_the_second(batch: Sequence[str]) -> dict[str, Outcome]:
+        if sns[1] in batch:
+            raise RuntimeError("the test says so")
+        return await close_many(batch)
+
+    monkeypatch.setattr(closing, "close_many", fail_with_the_second)
+    assert await sweeper(closing).sweep() == Swept(overdue=5, closed=4)
+
+
+async def test_nothing_missed_waits_longer_than_the_grace() -> None:
+    closing = Ask()
+    swept = Sweeper(closing, interval=0.05, grace=0.1)
+    await swept.start()
+    await asyncio.sleep(0.3)
+    await swept.stop()
+    first, *later = closing.graces
+    assert first == timedelta()
+    assert len(later) >= 3
+    # What would be older than the grace at the next sweep, at most 0.055 s away, is closed in this one.
+    assert set(later) == {timedelta(seconds=0.1 - 0.055)}
+
+
+async def test_a_sweep_that_takes_long_does_not_put_off_the_next() -> None:
+    closing = Ask(takes=0.04)
+    swept = Sweeper(closing, interval=0.05, grace=0)
+    await swept.start()
+    await asyncio.sleep(0.5)
+    await swept.stop()
+    assert len(closing.graces) >= 7
+
+
+class Ask(Closing):
+    """Remembers what it was asked, and has nothing overdue."""
+
+    def __init__(self, takes: float = 0) -> None:
+        self.graces: list[timedelta] = []
+        self._takes = takes
+
+    async def overdue(self, *, grace: timedelta, limit: int) -> list[str]:  # noqa: ARG002
+        self.graces.append(grace)
+        await asyncio.sleep(self._takes)
+        return []
 
 
 async def test_a_database_that_is_away_does_not_end_it(closing: Closing, database: Database) -> None:

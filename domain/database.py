@@ -14,6 +14,8 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 T = TypeVar("T")
 
 ATTEMPTS: Final = 3
+# Seconds that a stop waits for commits under way; a database that hangs must not hold a program that ends.
+CLOSE_WITHIN: Final = 2.0
 # 1213 deadlock (the whole transaction is gone), 1205 lock wait (only the statement is gone, so the rest must go
 # too), 1020 record changed. All three say: nothing was committed, run it again.
 _MYSQL_TRY_AGAIN: Final = frozenset({1213, 1205, 1020})
@@ -76,9 +78,9 @@ class Database:
         await self.read(lambda connection: connection.execute(text("select 1")))
 
     async def close(self) -> None:
-        """Waits for the transactions under way, then closes every connection. Must run before its loop ends."""
+        """Waits a little for transactions under way, then closes every connection. Must run before its loop ends."""
         if self._writes:
-            await asyncio.wait(self._writes)
+            await asyncio.wait(self._writes, timeout=CLOSE_WITHIN)
         await self.engine.dispose()
 
 

@@ -10,6 +10,7 @@ HomestayError
 │   ├── OrderNotFound       ORDER_NOT_FOUND      no such order, or it is somebody else's
 │   ├── PaymentNotFound     PAYMENT_NOT_FOUND    no such payment
 │   ├── RefundUnsupported   REFUND_UNSUPPORTED   the payment service gives no money back by itself
+│   ├── AnnouncementRefused ANNOUNCEMENT_REFUSED who tells guests of changes will not take this one
 │   └── InvalidTransition   INVALID_TRANSITION   the state it is in does not allow this
 └── Failure                 nobody's fault here: try again later
     └── UpstreamUnavailable UPSTREAM_UNAVAILABLE a service that we need can't be asked
@@ -30,6 +31,7 @@ class ErrorCode(StrEnum):
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     PAYMENT_NOT_FOUND = "PAYMENT_NOT_FOUND"
     REFUND_UNSUPPORTED = "REFUND_UNSUPPORTED"
+    ANNOUNCEMENT_REFUSED = "ANNOUNCEMENT_REFUSED"
     INVALID_TRANSITION = "INVALID_TRANSITION"
     UPSTREAM_UNAVAILABLE = "UPSTREAM_UNAVAILABLE"
 
@@ -87,6 +89,10 @@ class PaymentNotFound(Refusal):
 
 class RefundUnsupported(Refusal):
     code = ErrorCode.REFUND_UNSUPPORTED
+
+
+class AnnouncementRefused(Refusal):
+    code = ErrorCode.ANNOUNCEMENT_REFUSED
 
 
 class InvalidTransition(Refusal):

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from domain import rpc
 from domain.errors import (
+    AnnouncementRefused,
     ErrorCode,
     HomestayError,
     HomestayNotFound,
@@ -40,6 +41,7 @@ TOLD: Final[list[tuple[HomestayError, grpc.StatusCode]]] = [
     (OrderNotFound("No."), GONE),
     (PaymentNotFound("No."), GONE),
     (RefundUnsupported("No."), NOT_NOW),
+    (AnnouncementRefused("No."), NOT_NOW),
     (HomestayOffShelf("No."), NOT_NOW),
     (InvalidTransition("No.", current=TradeState.USED, wanted=TradeState.WAIT_PAY), NOT_NOW),
     (UpstreamUnavailable("travel", "its host 10.1.2.3 is down"), AWAY),

@@ -38,8 +38,9 @@ async def test_services_start_in_order_and_stop_in_reverse() -> None:
 async def test_one_that_can_not_start_stops_those_before_it() -> None:
     diary: list[str] = []
     group = ServiceGroup([Recorded("a", diary), Recorded("b", diary, fails=True), Recorded("c", diary)])
-    with pytest.raises(OSError, match="b can't start"):
+    with pytest.raises(OSError, match="b can't start") as failure:
         await group.start()
+    assert failure.value.__notes__ == ["b could not be started"]
     assert diary == ["start a", "stop a"]
 
 
@@ -50,3 +51,13 @@ async def test_one_that_hangs_does_not_keep_the_others_running(monkeypatch: pyte
     await group.start()
     await group.stop()
     assert diary == ["start a", "start b", "stop a"]
+
+
+async def test_several_that_hang_take_no_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_group, "STOP_WITHIN", 0.3)
+    monkeypatch.setattr(service_group, "_AT_LEAST", 0.01)
+    group = ServiceGroup([Recorded(name, hangs=True) for name in "abcde"])
+    await group.start()
+    started = asyncio.get_running_loop().time()
+    await group.stop()
+    assert asyncio.get_running_loop().time() - started < 0.6

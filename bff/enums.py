@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
@@ -19,6 +19,9 @@ def _publish(enum: type[Enum], description: str, members: Mapping[Any, str], nam
     for value in definition.values:
         value.description = members[enum[value.name]] or None
 
+
+# What only other services and the worker come to hear.
+_NOT_FOR_GUESTS: Final = {ErrorCode.PAYMENT_NOT_FOUND, ErrorCode.REFUND_UNSUPPORTED, ErrorCode.ANNOUNCEMENT_REFUSED}
 
 _publish(
     TradeState,
@@ -38,6 +41,6 @@ _publish(PaymentStatus, "The payment service's state.", dict.fromkeys(PaymentSta
 _publish(
     ErrorCode,
     "Machine-readable cause of a refused mutation. New values may be added.",
-    dict.fromkeys(set(ErrorCode) - {ErrorCode.PAYMENT_NOT_FOUND}, ""),
+    dict.fromkeys(set(ErrorCode) - _NOT_FOR_GUESTS, ""),
     name="OrderErrorCode",
 )

@@ -9,8 +9,8 @@ from bff import schema
 from domain.errors import ErrorCode
 from domain.order.states import CloseReason, PaymentStatus, SaleUnit, TradeState
 
-# The payment service's own refusal: it never comes to a guest.
-UNTOLD = {ErrorCode.PAYMENT_NOT_FOUND}
+# What other services and the worker refuse: it never comes to a guest.
+UNTOLD = {ErrorCode.PAYMENT_NOT_FOUND, ErrorCode.REFUND_UNSUPPORTED, ErrorCode.ANNOUNCEMENT_REFUSED}
 
 
 @pytest.mark.parametrize(

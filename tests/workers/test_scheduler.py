@@ -127,7 +127,13 @@ async def test_a_run_is_handed_what_the_last_one_noted(leases: Leases, clock: Fr
 async def test_a_scheduler_that_was_killed_in_the_middle_of_a_job_is_followed_by_another(database: Database) -> None:
     hold, work = 1.5, Work()
     url = database.engine.url.render_as_string(hide_password=False)
-    argv: list[str | Path] = [sys.executable, ROOT / "tests" / "workers" / "hanging_scheduler.py", url, "test", str(hold)]
+    argv: list[str | Path] = [
+        sys.executable,
+        ROOT / "tests" / "workers" / "hanging_scheduler.py",
+        url,
+        "test",
+        str(hold),
+    ]
     hanging = Process(argv, env={"PYTHONPATH": str(ROOT)}, cwd=ROOT, ready=re.compile("begun"))
     with hanging:
         hanging.start()

@@ -100,7 +100,12 @@ def _http(settings: Settings, room: OrderRoom) -> HttpServer:
 
 def _order(settings: Settings, room: OrderRoom) -> rpc.Server:
     return order_server.server(
-        room.orders, room.closing, zone=settings.zone, host=settings.rpc_host, port=settings.order_rpc_port
+        room.orders,
+        room.closing,
+        room.stays,
+        zone=settings.zone,
+        host=settings.rpc_host,
+        port=settings.order_rpc_port,
     )
 
 

@@ -145,3 +145,17 @@ class UserHomestayOrderListResp(_message.Message):
     LIST_FIELD_NUMBER: _ClassVar[int]
     list: _containers.RepeatedCompositeFieldContainer[HomestayOrder]
     def __init__(self, list: _Optional[_Iterable[_Union[HomestayOrder, _Mapping]]] = ...) -> None: ...
+
+class CheckInHomestayOrderReq(_message.Message):
+    __slots__ = ("sn", "tradeCode")
+    SN_FIELD_NUMBER: _ClassVar[int]
+    TRADECODE_FIELD_NUMBER: _ClassVar[int]
+    sn: str
+    tradeCode: str
+    def __init__(self, sn: _Optional[str] = ..., tradeCode: _Optional[str] = ...) -> None: ...
+
+class CheckInHomestayOrderResp(_message.Message):
+    __slots__ = ("checkedInAt",)
+    CHECKEDINAT_FIELD_NUMBER: _ClassVar[int]
+    checkedInAt: int
+    def __init__(self, checkedInAt: _Optional[int] = ...) -> None: ...

@@ -54,6 +54,11 @@ class orderStub:
                 request_serializer=proto_dot_order__pb2.UserHomestayOrderListReq.SerializeToString,
                 response_deserializer=proto_dot_order__pb2.UserHomestayOrderListResp.FromString,
                 _registered_method=True)
+        self.checkInHomestayOrder = channel.unary_unary(
+                '/pb.order/checkInHomestayOrder',
+                request_serializer=proto_dot_order__pb2.CheckInHomestayOrderReq.SerializeToString,
+                response_deserializer=proto_dot_order__pb2.CheckInHomestayOrderResp.FromString,
+                _registered_method=True)
 
 
 class orderServicer:
@@ -83,6 +88,13 @@ class orderServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def checkInHomestayOrder(self, request, context):
+        """Addition: the guest is there and shows the check-in code. A repeat is answered as the first time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_orderServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -105,6 +117,11 @@ def add_orderServicer_to_server(servicer, server):
                     servicer.userHomestayOrderList,
                     request_deserializer=proto_dot_order__pb2.UserHomestayOrderListReq.FromString,
                     response_serializer=proto_dot_order__pb2.UserHomestayOrderListResp.SerializeToString,
+            ),
+            'checkInHomestayOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.checkInHomestayOrder,
+                    request_deserializer=proto_dot_order__pb2.CheckInHomestayOrderReq.FromString,
+                    response_serializer=proto_dot_order__pb2.CheckInHomestayOrderResp.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -215,6 +232,33 @@ class order:
             '/pb.order/userHomestayOrderList',
             proto_dot_order__pb2.UserHomestayOrderListReq.SerializeToString,
             proto_dot_order__pb2.UserHomestayOrderListResp.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def checkInHomestayOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pb.order/checkInHomestayOrder',
+            proto_dot_order__pb2.CheckInHomestayOrderReq.SerializeToString,
+            proto_dot_order__pb2.CheckInHomestayOrderResp.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,7 +7,9 @@ from domain.database import Database
 from domain.order.closing import Closing
 from domain.order.ports import CloseTimer, Payments, Travel
 from domain.order.service import Orders, Rules
+from domain.order.settlements import Settlements
 from domain.order.settling import Settling
+from domain.order.stays import Stays
 from domain.order.transitions import Transitions
 
 
@@ -21,6 +23,8 @@ class OrderRoom:
     closing: Closing
     settling: Settling
     transitions: Transitions
+    stays: Stays
+    settlements: Settlements
     payments: Payments
 
 
@@ -49,4 +53,6 @@ def assemble(
     settling = Settling(database, clock, payments, transitions)
     closing = Closing(database, clock, payments, transitions, settling)
     orders = Orders(database, clock, rules, closing, settling, travel=travel, payments=payments, timer=timer)
-    return OrderRoom(database, clock, orders, closing, settling, transitions, payments)
+    stays = Stays(database, clock, rules.zone, transitions)
+    settlements = Settlements(database, clock, rules.zone)
+    return OrderRoom(database, clock, orders, closing, settling, transitions, stays, settlements, payments)

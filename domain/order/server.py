@@ -14,6 +14,7 @@ from domain.order.models import Order
 from domain.order.pricing import Stay
 from domain.order.repository import OrderFilter, Window
 from domain.order.service import Orders
+from domain.order.stays import Stays
 from proto import order_pb2, order_pb2_grpc
 
 MAX_PAGE: Final = 100
@@ -22,11 +23,12 @@ ANY_STATE: Final = -99
 
 
 class OrderService(order_pb2_grpc.orderServicer):
-    """The four methods of the existing order service."""
+    """The four methods of the existing order service, and what ours adds."""
 
-    def __init__(self, orders: Orders, closing: Closing, zone: ZoneInfo) -> None:
+    def __init__(self, orders: Orders, closing: Closing, stays: Stays, zone: ZoneInfo) -> None:
         self._orders = orders
         self._closing = closing
+        self._stays = stays
         self._zone = zone
 
     async def createHomestayOrder(
@@ -87,6 +89,13 @@ class OrderService(order_pb2_grpc.orderServicer):
         )
         return order_pb2.UserHomestayOrderListResp(list=[self._message(order) for order in orders])
 
+    async def checkInHomestayOrder(
+        self, request: order_pb2.CheckInHomestayOrderReq, context: object
+    ) -> order_pb2.CheckInHomestayOrderResp:
+        """Lets a guest in who shows the check-in code; a repeat is answered as the first time."""
+        checked_in_at = await self._stays.check_in(request.sn, request.tradeCode)
+        return order_pb2.CheckInHomestayOrderResp(checkedInAt=int(checked_in_at.timestamp()))
+
     def _message(self, order: Order) -> order_pb2.HomestayOrder:
         return order_pb2.HomestayOrder(
             id=order.id,
@@ -128,9 +137,9 @@ class OrderService(order_pb2_grpc.orderServicer):
         return int(datetime.combine(day, time(), self._zone).timestamp())
 
 
-def server(orders: Orders, closing: Closing, *, zone: ZoneInfo, host: str, port: int) -> rpc.Server:
+def server(orders: Orders, closing: Closing, stays: Stays, *, zone: ZoneInfo, host: str, port: int) -> rpc.Server:
     """Returns the service, not yet started."""
-    service = OrderService(orders, closing, zone)
+    service = OrderService(orders, closing, stays, zone)
 
     def register(grpc_server: aio.Server) -> None:
         order_pb2_grpc.add_orderServicer_to_server(cast("order_pb2_grpc.orderServicer", service), grpc_server)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, exists, func, insert, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, func, insert, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -85,45 +85,49 @@ class Settlement:
     settled_at: datetime
 
 
-def unsettled_statement(month: date, following: date) -> Select[Any]:
-    """The statement of `unsettled`, so that a test can ask the database how it would run it."""
+def earnings_statement(month: date, following: date) -> Select[Any]:
+    """The statement of `earnings`, so that a test can ask the database how it would run it."""
     earned = _ORDERS.c.trade_state.in_(_EARNED)
 
     def total(column: ColumnElement[Any]) -> ColumnElement[int]:
         return func.sum(case((earned, column), else_=0))
 
+    columns: list[ColumnElement[Any]] = [
+        _ORDERS.c.homestay_business_id.label("business_id"),
+        func.sum(case((_OPEN, 1), else_=0)).label("open"),
+        total(literal(1)).label("orders"),
+        total(_nights(_ORDERS.c.live_start_date, _ORDERS.c.live_end_date)).label("nights"),
+        total(_ORDERS.c.homestay_total_price).label("homestay_total"),
+        total(_ORDERS.c.food_total_price).label("food_total"),
+        total(_ORDERS.c.order_total_price).label("paid"),
+    ]
     return (
-        select(
-            _ORDERS.c.homestay_business_id.label("business_id"),
-            func.sum(case((_OPEN, 1), else_=0)).label("open"),
-            total(1).label("orders"),
-            total(_nights(_ORDERS.c.live_start_date, _ORDERS.c.live_end_date)).label("nights"),
-            total(_ORDERS.c.homestay_total_price).label("homestay_total"),
-            total(_ORDERS.c.food_total_price).label("food_total"),
-            total(_ORDERS.c.order_total_price).label("paid"),
-        )
+        select(*columns)
         .where(
             _ORDERS.c.trade_state.in_([TradeState.WAIT_PAY, TradeState.WAIT_USE, *_EARNED]),
             _ORDERS.c.live_end_date >= month,
             _ORDERS.c.live_end_date < following,
             _ORDERS.c.del_state == 0,
             or_(earned, _OPEN),
-            ~exists().where(
-                _SETTLEMENTS.c.month == month, _SETTLEMENTS.c.business_id == _ORDERS.c.homestay_business_id
-            ),
         )
         .group_by(_ORDERS.c.homestay_business_id)
     )
 
 
-async def unsettled(connection: AsyncConnection, month: date, following: date) -> list[Earnings]:
-    """The businesses of whom stays ended in a month that is not settled for them; both are first days of months.
+async def earnings(connection: AsyncConnection, month: date, following: date) -> list[Earnings]:
+    """What each business earned by the stays that ended in a month; both dates are first days of months.
 
     One statement, so one moment: an order that is just being moved is open or earned, never neither.
     """
-    rows = await connection.execute(unsettled_statement(month, following))
+    rows = await connection.execute(earnings_statement(month, following))
     # MariaDB's sums are decimals.
     return [Earnings(**{name: int(value) for name, value in row._mapping.items()}) for row in rows]  # type: ignore[arg-type]
+
+
+async def settled(connection: AsyncConnection, month: date) -> set[int]:
+    """The businesses of whom a month is settled."""
+    statement = select(_SETTLEMENTS.c.business_id).where(_SETTLEMENTS.c.month == month)
+    return set((await connection.execute(statement)).scalars())
 
 
 async def add(

@@ -78,7 +78,9 @@ class Settlements:
         """Settles a month that is over. Returns whether nothing of it is left to settle."""
 
         async def work(connection: AsyncConnection) -> tuple[list[Earnings], list[Earnings]]:
-            found = await repository.unsettled(connection, month, month_after(month))
+            earnings = await repository.earnings(connection, month, month_after(month))
+            settled = await repository.settled(connection, month)
+            found = [each for each in earnings if each.business_id not in settled]
             ready = [each for each in found if each.open == 0 and _adds_up(each)]
             if ready:
                 await repository.add(connection, month, ready, self._clock.sql_now())

@@ -61,6 +61,10 @@ class Caller:
         request = order_pb2.UpdateHomestayOrderTradeStateReq(sn=sn, tradeState=state)
         return await self._stub.updateHomestayOrderTradeState(request, timeout=DEADLINE)
 
+    async def check_in(self, sn: str, code: str) -> int:
+        request = order_pb2.CheckInHomestayOrderReq(sn=sn, tradeCode=code)
+        return (await self._stub.checkInHomestayOrder(request, timeout=DEADLINE)).checkedInAt
+
     async def page(
         self, *, size: int = 100, last_id: int = 0, user_id: int = GUEST, state: int = ANY_STATE
     ) -> list[order_pb2.HomestayOrder]:

@@ -7,16 +7,21 @@ from grpc import aio
 
 from domain import rpc
 from domain.order import server as order_server
-from domain.order.closing import Closing
-from domain.order.service import Orders
+from domain.order.room import OrderRoom
+from domain.order.stays import Stays
 from proto import order_pb2_grpc
 from tests.conftest import SHANGHAI
 from tests.order.calls import Caller
 
 
 @pytest.fixture
-async def server(orders: Orders, closing: Closing) -> AsyncIterator[rpc.Server]:
-    server = order_server.server(orders, closing, zone=SHANGHAI, host="127.0.0.1", port=0)
+def stays(room: OrderRoom) -> Stays:
+    return room.stays
+
+
+@pytest.fixture
+async def server(room: OrderRoom) -> AsyncIterator[rpc.Server]:
+    server = order_server.server(room.orders, room.closing, room.stays, zone=SHANGHAI, host="127.0.0.1", port=0)
     await server.start()
     yield server
     await server.stop(grace=0)

@@ -1,7 +1,7 @@
 """How the databases would run the statements that grow with the tables: along an index, with nothing left to sort."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from domain.order.repository import OrderFilter, Window, overdue_statement, page
 from domain.order.states import TradeState
 from tests.conftest import NOW
 from tests.order.rows import GUEST, ORDERS, add_rows, create_row
+from tests.plans import plan
 
 GUESTS: Final = 250
 # Few orders wait for payment: most guests pay, and the orders of the others close.
@@ -37,22 +38,6 @@ async def full(database: Database) -> Database:
     refresh = "analyze" if database.engine.dialect.name == "sqlite" else "analyze table homestay_order"
     await database.write(lambda connection: connection.execute(sa.text(refresh)))
     return database
-
-
-async def plan(database: Database, statement: sa.Select[Any]) -> tuple[set[str], str]:
-    """The index that the database would use, and what it would do in vain: read everything, or sort what it found."""
-    compiled = statement.compile(database.engine.sync_engine, compile_kwargs={"literal_binds": True})
-    sqlite = database.engine.dialect.name == "sqlite"
-    explain = sa.text(f"explain {'query plan' if sqlite else ''} {compiled}".replace(":", r"\:"))
-    (step, *more) = [row._mapping for row in await database.read(lambda connection: connection.execute(explain))]
-    assert sqlite or not more
-    if sqlite:
-        details = [step["detail"], *(row["detail"] for row in more)]
-        vain = [detail for detail in details if not detail.startswith("SEARCH")]
-        return {word for word in step["detail"].split() if word.startswith("ix_")}, ", ".join(vain)
-    vain = [word for word in ("filesort", "temporary") if word in step["Extra"]]
-    vain += [step["type"]] if step["type"] in {"ALL", "index"} else []
-    return {step["key"]}, ", ".join(vain)
 
 
 async def windows(database: Database) -> list[Window]:

@@ -38,7 +38,7 @@ async def in_new_york(database: Database, clock: FrozenClock, travel: FakeTravel
     clock.at = datetime(2026, 3, 1, tzinfo=UTC)
     rules = Rules(zone=NEW_YORK, pay_window=PAY_WINDOW)
     room = assemble(database, clock, rules, travel=travel, payments=FakePayments(), timer=FakeTimer())
-    server = order_server.server(room.orders, room.closing, zone=NEW_YORK, host="127.0.0.1", port=0)
+    server = order_server.server(room.orders, room.closing, room.stays, zone=NEW_YORK, host="127.0.0.1", port=0)
     await server.start()
     async with rpc.channel(server.address) as channel:
         yield Caller(order_pb2_grpc.orderStub(channel))

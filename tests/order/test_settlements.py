@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from domain.columns import table_of
 from domain.database import Database
+from domain.money import Fen
 from domain.order.models import HomestaySettlement
 from domain.order.settlement_repository import Settlement
 from domain.order.settlements import Settlements
@@ -51,9 +52,9 @@ def settled(month: date = JUNE, business_id: int = 11, *, orders: int = 1, night
         business_id=business_id,
         orders=orders,
         nights=2 * orders if nights is None else nights,
-        homestay_total=59_800 * orders,
-        food_total=12_000 * orders,
-        total=71_800 * orders,
+        homestay_total=Fen(59_800 * orders),
+        food_total=Fen(12_000 * orders),
+        total=Fen(71_800 * orders),
         settled_at=AFTER_JUNE,
     )
 

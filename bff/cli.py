@@ -1,19 +1,16 @@
 """`homestay`: the command line for people who run, try and look after the product."""
 
-import asyncio
 import os
 import re
 import sys
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
-import uvloop
 
-from workers import logs
-from workers.settings import PREFIX, Settings, SettingsError, settings
+from bff import dead_letters, settlements
+from bff.terminal import do, fail, read_settings, say, serve
+from workers.settings import PREFIX, SettingsError, settings
 
 app: Final = typer.Typer(
     help="Homestay orders: a GraphQL edge, a worker that closes what is not paid, reference services to try it with.",
@@ -34,7 +31,7 @@ def main() -> None:
     try:
         app()
     except SettingsError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command()
@@ -42,7 +39,7 @@ def run() -> None:
     """Serve the whole product from one process; what has no address is served from inside."""
     from bff import greeting, programs  # noqa: PLC0415 -- the other commands need not wait for these
 
-    _serve(programs.run_all(_settings(), lambda http: greeting.welcome(settings(), http.port)))
+    serve(programs.run_all(read_settings(), lambda http: greeting.welcome(settings(), http.port)))
 
 
 @app.command()
@@ -50,7 +47,9 @@ def bff() -> None:
     """Serve the GraphQL edge."""
     from bff import programs  # noqa: PLC0415
 
-    _serve(programs.run_bff(_settings(), lambda http: _say(f"GraphQL on http://{settings().host}:{http.port}/graphql")))
+    serve(
+        programs.run_bff(read_settings(), lambda http: say(f"GraphQL on http://{settings().host}:{http.port}/graphql"))
+    )
 
 
 @app.command()
@@ -60,7 +59,7 @@ def worker(
 ) -> None:
     """Run the dramatiq worker: `dramatiq workers.actors` with our defaults."""
     if not settings().broker_url:
-        _fail(f"{PREFIX}BROKER_URL: a worker of its own needs a broker that processes share (`homestay run` has one)")
+        fail(f"{PREFIX}BROKER_URL: a worker of its own needs a broker that processes share (`homestay run` has one)")
     command = [sys.executable, "-m", "dramatiq", "workers.actors", "--skip-logging"]
     command += ["--processes", str(processes), "--threads", str(threads), "--worker-shutdown-timeout", "12000"]
     # dramatiq forks its workers before it imports anything of ours; so it must be the program, not a call.
@@ -72,7 +71,7 @@ def order_rpc() -> None:
     """Serve the order gRPC service."""
     from bff import programs  # noqa: PLC0415
 
-    _serve(programs.run_order_rpc(_settings(), lambda server: _say(f"order service on {server.address}")))
+    serve(programs.run_order_rpc(read_settings(), lambda server: say(f"order service on {server.address}")))
 
 
 @app.command("travel-rpc")
@@ -80,7 +79,7 @@ def travel_rpc() -> None:
     """Serve the reference travel service, with a demo catalogue."""
     from bff import programs  # noqa: PLC0415
 
-    _serve(programs.run_travel_rpc(_settings(), lambda server: _say(f"travel service on {server.address}")))
+    serve(programs.run_travel_rpc(read_settings(), lambda server: say(f"travel service on {server.address}")))
 
 
 @app.command("payment-rpc")
@@ -88,7 +87,7 @@ def payment_rpc() -> None:
     """Serve the reference payment service."""
     from bff import programs  # noqa: PLC0415
 
-    _serve(programs.run_payment_rpc(_settings(), lambda server: _say(f"payment service on {server.address}")))
+    serve(programs.run_payment_rpc(read_settings(), lambda server: say(f"payment service on {server.address}")))
 
 
 @app.command()
@@ -99,9 +98,9 @@ def sweep(
     from bff import tasks  # noqa: PLC0415
 
     if not once:
-        _fail("every worker sweeps by itself; `homestay sweep --once` makes one sweep now")
-    swept = _do(tasks.sweep(_settings()))
-    _say(f"overdue {swept.overdue}, closed {swept.closed}")
+        fail("every worker sweeps by itself; `homestay sweep --once` makes one sweep now")
+    swept = do(tasks.sweep(read_settings()))
+    say(f"overdue {swept.overdue}, closed {swept.closed}")
 
 
 @app.command()
@@ -109,7 +108,7 @@ def migrate() -> None:
     """Bring the database's tables up to date."""
     from bff import tasks  # noqa: PLC0415
 
-    _say(f"the database is at version {_do(tasks.migrate(_settings()))}")
+    say(f"the database is at version {do(tasks.migrate(read_settings()))}")
 
 
 @app.command()
@@ -122,9 +121,9 @@ def token(
 
     match = _DURATION.fullmatch(ttl)
     if match is None:
-        _fail(f"--ttl: {ttl!r} is no duration; expected for example 90s, 30m, 1h or 7d")
+        fail(f"--ttl: {ttl!r} is no duration; expected for example 90s, 30m, 1h or 7d")
     seconds = int(match[1]) * _UNITS[match[2] or "s"]
-    _say(Tokens(settings().key).sign(user, timedelta(seconds=seconds)))
+    say(Tokens(settings().key).sign(user, timedelta(seconds=seconds)))
 
 
 @app.command()
@@ -132,7 +131,7 @@ def pay(sn: Sn) -> None:
     """Play the payment provider: confirm the order's open payment (and open it, where the guest has not)."""
     from bff import tasks  # noqa: PLC0415
 
-    _say(_do(tasks.pay(_settings(), sn)))
+    say(do(tasks.pay(read_settings(), sn)))
 
 
 @app.command()
@@ -140,7 +139,7 @@ def refund(sn: Sn) -> None:
     """Play the payment provider: return the order's money."""
     from bff import tasks  # noqa: PLC0415
 
-    _say(_do(tasks.refund(_settings(), sn)))
+    say(do(tasks.refund(read_settings(), sn)))
 
 
 @app.command()
@@ -151,42 +150,5 @@ def schema() -> None:
     typer.echo(print_sdl(), nl=False)
 
 
-def _settings() -> Settings:
-    logs.configure(settings())
-    return settings()
-
-
-def _serve(program: Coroutine[Any, Any, None]) -> None:
-    with _explained():
-        uvloop.run(program)
-
-
-def _do(task: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 -- what the task gives
-    with _explained():
-        return asyncio.run(task)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Says in one line what the user can mend; whatever else goes wrong is a bug and keeps its trace."""
-    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
-
-    from domain.errors import HomestayError  # noqa: PLC0415
-    from workers.migration import NotMigrated  # noqa: PLC0415
-
-    try:
-        yield
-    except DBAPIError as error:
-        _fail(f"the database can't be used: {error.orig}")
-    except (HomestayError, NotMigrated, OSError) as error:
-        _fail(str(error))
-
-
-def _say(line: str) -> None:
-    typer.echo(line)
-    sys.stdout.flush()
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise SystemExit(2)
+app.command("settlements")(settlements.settlements)
+app.add_typer(dead_letters.app, name="dead-letters")

@@ -1,22 +1,29 @@
 """What the short commands of `homestay` do: each opens what it needs, does one thing, and closes it again."""
 
 import asyncio
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, date, datetime
 from typing import Final
 
 from domain import rpc
 from domain.errors import InvalidTransition, OrderNotFound, PaymentNotFound
 from domain.order.room import OrderRoom
+from domain.order.settlement_repository import Settlement
+from domain.order.settlements import Settlements
 from domain.order.states import PaymentStatus, TradeState
 from domain.order.upstreams import WRITE_DEADLINE
+from domain.outbox import DeadLetter, LetterState, Outbox
 from proto import payment_pb2, payment_pb2_grpc
 from workers import bootstrap, migration
+from workers.clock import SystemClock
 from workers.resources import NoTimer
 from workers.settings import Settings
 from workers.sweeper import Sweeper, Swept
 
 # Seconds that `pay` and `refund` wait for the worker, so that who asks next sees what came of it.
 SETTLED_WITHIN: Final = 5.0
+# What a number of 64 bits has at most, surely.
+_ID_DIGITS: Final = 18
 
 
 async def sweep(settings: Settings) -> Swept:
@@ -75,6 +82,42 @@ async def refund(settings: Settings, sn: str) -> str:
         await _tell(settings, payment.sn, "REFUND", PaymentStatus.REFUNDED)
         state = await _wait_for(room, sn, leaving=order.trade_state)
         return f"payment {payment.sn} returned; the order is {state.name}"
+
+
+async def settlements(settings: Settings, month: date, business_id: int | None) -> list[Settlement]:
+    """The settlements of a month, of all businesses or of one."""
+    async with bootstrap.open_database(settings) as database:
+        return await Settlements(database, SystemClock(), settings.zone).of(month, business_id)
+
+
+async def dead_letters(settings: Settings) -> tuple[list[DeadLetter], int]:
+    """The oldest dead letters, and how many there are."""
+    async with bootstrap.open_database(settings) as database:
+        outbox = Outbox(database, SystemClock())
+        return await outbox.dead(), (await outbox.counts())[LetterState.DEAD]
+
+
+async def retry_dead_letters(settings: Settings, ids: Sequence[str] | None) -> tuple[int, list[str]]:
+    """Has dead letters tried again: these, or all. Returns how many, and the ids that none of them has."""
+    async with bootstrap.open_database(settings) as database:
+        return await _each_dead(Outbox(database, SystemClock()).retry, ids)
+
+
+async def drop_dead_letters(settings: Settings, ids: Sequence[str] | None) -> tuple[int, list[str]]:
+    """Throws dead letters away: these, or all. Returns how many, and the ids that none of them has."""
+    async with bootstrap.open_database(settings) as database:
+        return await _each_dead(Outbox(database, SystemClock()).drop, ids)
+
+
+async def _each_dead(
+    act: Callable[[Sequence[int] | None], Awaitable[int]], ids: Sequence[str] | None
+) -> tuple[int, list[str]]:
+    if ids is None:
+        return await act(None), []
+    # One by one, so that of each it is known whether it was dead.
+    numbers = {text: int(text) for text in ids if text.isascii() and text.isdecimal() and len(text) <= _ID_DIGITS}
+    done = {text for text, number in numbers.items() if await act([number])}
+    return len(done), [text for text in ids if text not in done]
 
 
 async def _tell(settings: Settings, payment_sn: str, word: str, status: PaymentStatus) -> None:

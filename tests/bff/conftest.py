@@ -9,6 +9,7 @@ from bff.app import create_app
 from domain.database import Database
 from domain.order.service import Orders
 from tests.bff.client import TOKENS, Client
+from tests.bff.terminal import Terminal
 
 
 @pytest.fixture
@@ -41,3 +42,9 @@ def statements(database: Database) -> list[str]:
 
     sa.event.listen(database.engine.sync_engine, "before_cursor_execute", remember)
     return ran
+
+
+@pytest.fixture
+def terminal(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """The command line of an installation on each kind of database."""
+    return Terminal(database_url, monkeypatch)

@@ -1,0 +1,79 @@
+"""What every command of `homestay` shares: settings, running, and one line for what its user can mend."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
+
+import typer
+import uvloop
+
+from workers import logs
+from workers import settings as environment
+from workers.settings import Settings
+
+# Exit codes: what was asked for is not there, or not so; the command can't be run like this, or here.
+NOT_SO: Final = 1
+CAN_NOT: Final = 2
+
+
+def read_settings() -> Settings:
+    """The settings of this process, its logs set up by them."""
+    found = environment.settings()
+    logs.configure(found)
+    return found
+
+
+def serve(program: Coroutine[Any, Any, None]) -> None:
+    """Runs a server until it is stopped."""
+    with _explained():
+        uvloop.run(program)
+
+
+def do(task: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 -- what the task gives
+    """Runs a short task to its end and returns what it gives."""
+    with _explained():
+        return asyncio.run(task)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Says in one line what the user can mend; whatever else goes wrong is a bug and keeps its trace."""
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+
+    from domain.errors import HomestayError  # noqa: PLC0415
+    from workers.migration import NotMigrated  # noqa: PLC0415
+
+    try:
+        yield
+    except DBAPIError as error:
+        fail(f"the database can't be used: {error.orig}")
+    except (HomestayError, NotMigrated, OSError) as error:
+        fail(str(error))
+
+
+def say(line: str) -> None:
+    """Prints a line at once."""
+    typer.echo(line)
+    sys.stdout.flush()
+
+
+def say_table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Prints rows in columns, each as wide as it must be."""
+    # A text with a line break, say of an error, must not look like another row.
+    lines = [list(heading), *([" ".join(str(cell).split()) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def complain(message: str) -> None:
+    """Says on standard error what is wrong."""
+    typer.echo(message, err=True)
+
+
+def fail(message: str) -> NoReturn:
+    """Says on standard error why the command can't be run, and ends it."""
+    complain(message)
+    raise SystemExit(CAN_NOT)

@@ -1,4 +1,4 @@
-"""The Starlette application: /graphql, the explorer page, and health. Wires; decides nothing."""
+"""The Starlette application: /graphql, the explorer page, health and figures. Wires; decides nothing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from bff import schema
 from bff.endpoint import Endpoint
+from bff.metrics import Metrics
 from bff.request_id import RequestId
 from bff.tokens import Tokens
 from domain.database import Database
@@ -28,6 +29,7 @@ def create_app(
     database: Database,
     tokens: Tokens,
     introspection: bool,
+    metrics: Metrics | None = None,
     explorer_routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Returns the application.
@@ -37,6 +39,7 @@ def create_app(
         database: asked by /readyz.
         tokens: reads who is asking.
         introspection: whether the schema may be asked about itself.
+        metrics: answers /metrics; None where nobody watches.
         explorer_routes: the GraphiQL page's, none where it is off.
     """
     endpoint = Endpoint(schema.build(introspection=introspection), orders, tokens, suggestions=introspection)
@@ -45,6 +48,7 @@ def create_app(
             Route("/graphql", endpoint),
             Route("/livez", _alive),
             Route("/readyz", _readiness(database)),
+            *([Route("/metrics", metrics.answer, methods=["GET"])] if metrics else []),
             *explorer_routes,
         ],
         middleware=[Middleware(RequestId)],

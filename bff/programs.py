@@ -8,6 +8,7 @@ from bff import explorer
 from bff.app import create_app
 from bff.explorer.operations import tabs
 from bff.http_server import HttpServer
+from bff.metrics import Metrics
 from bff.tokens import Tokens
 from domain import rpc
 from domain.database import Database
@@ -93,6 +94,7 @@ def _http(settings: Settings, room: OrderRoom) -> HttpServer:
         database=room.database,
         tokens=Tokens(settings.key),
         introspection=settings.introspects,
+        metrics=Metrics(room.database, room.clock),
         explorer_routes=page,
     )
     return HttpServer(app, host=settings.host, port=settings.port)

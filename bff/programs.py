@@ -15,12 +15,16 @@ from domain.database import Database
 from domain.order import server as order_server
 from domain.order.pricing import local_date
 from domain.order.room import OrderRoom
+from domain.outbox import Outbox
 from domain.payment import server as payment_server
+from domain.payment.ports import STATUS_CHANGED
 from domain.travel import catalogue
 from domain.travel import server as travel_server
 from workers import actors, bootstrap
 from workers.clock import SystemClock
+from workers.courier import Courier
 from workers.embedded import EmbeddedWorker
+from workers.relay import Relay
 from workers.sender import Sender
 from workers.service_group import Service, ServiceGroup
 from workers.settings import Settings
@@ -44,7 +48,7 @@ async def run_all(settings: Settings, greet: Callable[[HttpServer], None]) -> No
         if not settings.travel_addr:
             services.append(await _travel(settings, room.database))
         if not settings.payment_addr:
-            services.append(_payment(settings, room.database, sender))
+            services += _payment(settings, room.database)[1]
         services += [_order(settings, room), EmbeddedWorker(actors.broker), http]
         await ServiceGroup(services).run(lambda: greet(http))
 
@@ -74,10 +78,9 @@ async def run_travel_rpc(settings: Settings, greet: Callable[[rpc.Server], None]
 
 async def run_payment_rpc(settings: Settings, greet: Callable[[rpc.Server], None]) -> None:
     """The reference payment service alone."""
-    sender = Sender(actors.broker)
     async with bootstrap.open_database(settings) as database:
-        server = _payment(settings, database, sender)
-        await ServiceGroup([sender, server]).run(lambda: greet(server))
+        server, services = _payment(settings, database)
+        await ServiceGroup(services).run(lambda: greet(server))
 
 
 def _http(settings: Settings, room: OrderRoom) -> HttpServer:
@@ -116,12 +119,12 @@ async def _travel(settings: Settings, database: Database) -> rpc.Server:
     return travel_server.server(database, host=settings.rpc_host, port=settings.travel_rpc_port)
 
 
-def _payment(settings: Settings, database: Database, sender: Sender) -> rpc.Server:
-    return payment_server.server(
-        database,
-        sender,
-        SystemClock(),
-        zone=settings.zone,
-        host=settings.rpc_host,
-        port=settings.payment_rpc_port,
+def _payment(settings: Settings, database: Database) -> tuple[rpc.Server, list[Service]]:
+    """The payment service, and all that has to run with it: it itself, and what takes its news to the broker."""
+    clock = SystemClock()
+    courier = Courier(actors.broker)
+    relay = Relay(Outbox(database, clock), {STATUS_CHANGED: courier.payment_status_changed})
+    server = payment_server.server(
+        database, relay.wake, clock, zone=settings.zone, host=settings.rpc_host, port=settings.payment_rpc_port
     )
+    return server, [courier, relay, server]

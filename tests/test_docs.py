@@ -16,9 +16,10 @@ from bff.errors import EdgeCode
 from bff.tokens import Tokens
 from domain.database import Database
 from domain.errors import ErrorCode
+from domain.order.payment_client import PaymentClient
 from domain.order.room import assemble
 from domain.order.service import Rules
-from domain.order.upstreams import PaymentClient, TravelClient
+from domain.order.travel_client import TravelClient
 from domain.payment import server as payment_server
 from domain.travel import catalogue
 from domain.travel import server as travel_server
@@ -53,19 +54,12 @@ def examples(page: Path) -> list[Example]:
     ]
 
 
-class Nobody:
-    """An announcer without listeners."""
-
-    def payment_status_changed(self, order_sn: str, pay_status: int) -> None:
-        """Says nothing."""
-
-
 @pytest.fixture
 async def client(database: Database, clock: FrozenClock) -> AsyncIterator[httpx.AsyncClient]:
     """The product over the reference services, as `homestay run` has them."""
     await catalogue.seed(database)
     travel = travel_server.server(database, host="127.0.0.1", port=0)
-    payment = payment_server.server(database, Nobody(), clock, zone=SHANGHAI, host="127.0.0.1", port=0)
+    payment = payment_server.server(database, lambda: None, clock, zone=SHANGHAI, host="127.0.0.1", port=0)
     await travel.start()
     await payment.start()
     async with (

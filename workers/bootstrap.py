@@ -10,10 +10,11 @@ from grpc import aio
 
 from domain import rpc
 from domain.database import Database, create_engine
+from domain.order.payment_client import PaymentClient
 from domain.order.ports import CloseTimer
 from domain.order.room import OrderRoom, assemble
 from domain.order.service import Rules
-from domain.order.upstreams import PaymentClient, TravelClient
+from domain.order.travel_client import TravelClient
 from workers import migration
 from workers.clock import SystemClock
 from workers.settings import Settings

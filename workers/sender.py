@@ -1,7 +1,7 @@
-"""The sending half of messages: off the caller's path, bounded, and allowed to fail.
+"""Sets the timers that close orders: off the caller's path, bounded, and allowed to fail.
 
-A message only makes sooner what the tables make sure. So a broker that hangs or is away costs a dropped message, never
-a request.
+A timer only makes sooner what the tables make sure. So a broker that hangs or is away costs a dropped message, never a
+request. What must not be lost goes by the outbox instead.
 """
 
 import asyncio
@@ -31,15 +31,15 @@ MARGIN: Final = 0.05
 @dataclass(frozen=True, slots=True)
 class _Outgoing:
     message: dramatiq.Message[Any]
-    due: float | None
+    due: float
 
-    def delay(self, now: float) -> int | None:
+    def delay(self, now: float) -> int:
         """Milliseconds that it still has to wait."""
-        return None if self.due is None else max(0, round((self.due - now) * 1000))
+        return max(0, round((self.due - now) * 1000))
 
 
 class Sender:
-    """Sends messages from one background task; `domain.order.ports.CloseTimer` and the payment service's announcer."""
+    """Sends messages from one background task; `domain.order.ports.CloseTimer`."""
 
     name = "sender"
 
@@ -54,10 +54,6 @@ class Sender:
     def close_unpaid(self, sn: str, *, after: float) -> None:
         """Asks for an attempt to close the order in `after` seconds."""
         self._offer(_Outgoing(actors.close_unpaid_message(sn), due=time.monotonic() + after + MARGIN))
-
-    def payment_status_changed(self, order_sn: str, pay_status: int) -> None:
-        """Announces that an order's payment changed."""
-        self._offer(_Outgoing(actors.payment_status_message(order_sn, pay_status), due=None))
 
     async def start(self) -> None:
         """Sends from now on."""

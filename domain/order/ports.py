@@ -46,6 +46,21 @@ class Payment:
     paid_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class ChangedPayment:
+    """A payment as a walk along all changes meets it.
+
+    Attributes:
+        payment: as it is now.
+        id: the payment service's own number of it, from which the walk goes on within a second.
+        changed_at: when it changed last, in whole seconds.
+    """
+
+    payment: Payment
+    id: int
+    changed_at: datetime
+
+
 class Travel(Protocol):
     """The travel service."""
 
@@ -70,11 +85,29 @@ class Payments(Protocol):
         ...
 
     async def of_orders(self, order_sns: Sequence[str]) -> dict[str, list[Payment]]:
-        """All payments of these orders; of each, the one that matters most first."""
+        """All payments of these orders, the one that matters most first.
+
+        Returns:
+            A list for each order that was asked for, empty where it has no payment. A service that can't tell of
+            several payments of an order tells of the one that matters.
+        """
+        ...
+
+    async def changed(self, since: datetime, after_id: int, limit: int) -> list[ChangedPayment] | None:
+        """Payments by the time of their last change, the oldest first.
+
+        Args:
+            since: whole seconds; what changed earlier is left out.
+            after_id: of those that changed in that very second, only ids above this one.
+            limit: payments wanted, 500 at most. Fewer in the answer are the last ones.
+
+        Returns:
+            None where the service can't tell.
+        """
         ...
 
     async def refund(self, order_sn: str, payment_sn: str) -> bool:
-        """Returns the money of one payment, once however often it is asked.
+        """Returns the money of one payment of an order, once however often it is asked.
 
         Returns:
             False where the service can't do that by itself, and people must.

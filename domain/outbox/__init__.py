@@ -6,6 +6,6 @@ be delivered more than once, and in any order: who receives it looks how things 
 
 from domain.outbox.models import DeadLetter, Letter, LetterState
 from domain.outbox.repository import add
-from domain.outbox.service import Outbox
+from domain.outbox.service import LEASE, Outbox
 
-__all__ = ["DeadLetter", "Letter", "LetterState", "Outbox", "add"]
+__all__ = ["LEASE", "DeadLetter", "Letter", "LetterState", "Outbox", "add"]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Delete, Select, Update, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Delete, Select, Update, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.columns import table_of
@@ -32,7 +32,7 @@ async def add(
 
 
 def due_statement(topics: Collection[str], now: ColumnElement[Any], limit: int) -> Select[Any]:
-    """The letters on these topics that are to be tried now, longest due first."""
+    """The statement of `claim`, so that a test can ask the database how it would run it."""
     return (
         select(
             *(_LETTERS.c[name] for name in ("id", "topic", "subject", "payload", "created_at", "due_at", "attempts"))
@@ -43,45 +43,64 @@ def due_statement(topics: Collection[str], now: ColumnElement[Any], limit: int) 
     )
 
 
-async def due(
-    connection: AsyncConnection, topics: Collection[str], now: ColumnElement[Any], limit: int
+async def are_due(connection: AsyncConnection, topics: Collection[str], now: ColumnElement[Any]) -> bool:
+    """Whether there is a letter on these topics to be tried now."""
+    return (await connection.execute(due_statement(topics, now, limit=1))).first() is not None
+
+
+async def claim(
+    connection: AsyncConnection, topics: Collection[str], now: ColumnElement[Any], limit: int, until: datetime
 ) -> list[Letter]:
-    """The letters on these topics that are to be tried now, longest due first; not yet anybody's."""
-    rows = await connection.execute(due_statement(topics, now, limit))
-    return [Letter(**row._mapping) for row in rows]
+    """Takes letters on these topics that are to be tried now, longest due first, and returns them.
 
-
-async def claim(connection: AsyncConnection, letter: Letter, until: datetime) -> bool:
-    """Takes a letter by one conditional UPDATE. Returns False where somebody else was faster.
-
-    Args:
-        connection: the transaction, of which this is the first statement.
-        letter: as it was read.
-        until: whole milliseconds; unless it is finished by then, it is anybody's again.
-    """
-    claimed = await connection.execute(_held(letter).values(due_at=until, attempts=letter.attempts + 1))
-    return claimed.rowcount > 0
-
-
-async def finish(connection: AsyncConnection, letter: Letter, *, state: LetterState, at: Any, error: str = "") -> bool:  # noqa: ANN401 -- an instant, or SQL for one
-    """Says what became of a letter that the caller holds. Returns False where it is the caller's no more.
+    Two that claim at once take turns over the rows, and each gets letters of its own: SQLite by the transaction, the
+    others by the lock that the reading sets.
 
     Args:
         connection: the transaction.
-        letter: as it was claimed.
-        state: WAITING to try it again.
-        at: when it ended, or when it is to be tried again.
+        topics: the topics.
+        now: the present.
+        limit: letters wanted.
+        until: whole milliseconds; what is not finished by then is anybody's again.
+    """
+    rows = await connection.execute(due_statement(topics, now, limit).with_for_update())
+    letters = [Letter(**row._mapping) for row in rows]
+    if letters:
+        ids = [letter.id for letter in letters]
+        await connection.execute(
+            update(_LETTERS).where(_LETTERS.c.id.in_(ids)).values(due_at=until, attempts=_LETTERS.c.attempts + 1)
+        )
+    return [letter.held_until(until) for letter in letters]
+
+
+async def finish(
+    connection: AsyncConnection,
+    letters: Sequence[Letter],
+    *,
+    state: LetterState,
+    at: ColumnElement[Any],
+    error: str = "",
+) -> int:
+    """Says what became of letters that the caller holds. Returns how many of them were still the caller's.
+
+    Args:
+        connection: the transaction.
+        letters: as they were claimed.
+        state: WAITING to try them again.
+        at: when that ended, or when they are to be tried again.
         error: why.
     """
-    finished = await connection.execute(_held(letter).values(state=state, due_at=at, error=error[:MAX_ERROR]))
-    return finished.rowcount > 0
-
-
-def _held(letter: Letter) -> Update:
-    """The letter as its holder knows it: whoever takes it changes `due_at`, and so breaks the older claim."""
-    return update(_LETTERS).where(
-        _LETTERS.c.id == letter.id, _LETTERS.c.state == LetterState.WAITING, _LETTERS.c.due_at == letter.due_at
+    claims: dict[datetime, list[int]] = {}
+    for letter in letters:
+        claims.setdefault(letter.due_at, []).append(letter.id)
+    # As their holder knows them: whoever takes a letter changes `due_at`, and so ends the older claim.
+    held = or_(*(and_(_LETTERS.c.id.in_(ids), _LETTERS.c.due_at == until) for until, ids in claims.items()))
+    finished = await connection.execute(
+        update(_LETTERS)
+        .where(_LETTERS.c.state == LetterState.WAITING, held)
+        .values(state=state, due_at=at, error=error[:MAX_ERROR])
     )
+    return finished.rowcount
 
 
 async def dead(connection: AsyncConnection, limit: int) -> list[DeadLetter]:

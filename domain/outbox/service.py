@@ -25,33 +25,35 @@ class Outbox:
         self._clock = clock
 
     async def take(self, topics: Collection[str], limit: int) -> list[Letter]:
-        """Takes up to `limit` letters on these topics that are due. Each is the caller's for `LEASE`."""
-        due = await self._database.read(lambda connection: repository.due(connection, topics, self._now, limit))
-        if not due:
+        """Takes up to `limit` letters that are due on these topics. Each is the caller's for `LEASE`."""
+        # Whoever looks often finds nothing mostly, and is not to lock anything for that.
+        if not await self._database.read(lambda connection: repository.are_due(connection, topics, self._now)):
             return []
 
         async def work(connection: AsyncConnection) -> list[Letter]:
             until = await database_now(connection, self._clock) + LEASE
-            return [letter.held_until(until) for letter in due if await repository.claim(connection, letter, until)]
+            return await repository.claim(connection, topics, self._now, limit, until)
 
         return await self._database.write(work)
 
-    async def delivered(self, letter: Letter) -> None:
-        """The letter has arrived."""
-        await self._finish(letter, LetterState.DELIVERED, self._now)
+    async def delivered(self, *letters: Letter) -> None:
+        """The letters have arrived."""
+        await self._finish(letters, LetterState.DELIVERED, self._now)
 
     async def put_off(self, letter: Letter, *, delay: timedelta, error: str) -> None:
         """The letter is to be tried again in `delay`."""
-        await self._finish(letter, LetterState.WAITING, self._clock.sql_now(ago=-delay), error)
+        await self._finish([letter], LetterState.WAITING, self._clock.sql_now(ago=-delay), error)
 
     async def bury(self, letter: Letter, *, error: str) -> None:
         """The letter can't be delivered; people must look."""
-        await self._finish(letter, LetterState.DEAD, self._now, error)
+        await self._finish([letter], LetterState.DEAD, self._now, error)
 
-    async def _finish(self, letter: Letter, state: LetterState, at: ColumnElement[Any], error: str = "") -> None:
-        # Where it is no longer ours, its new holder says what becomes of it.
+    async def _finish(
+        self, letters: Sequence[Letter], state: LetterState, at: ColumnElement[Any], error: str = ""
+    ) -> None:
+        # What is no longer ours, its new holder says what becomes of it.
         await self._database.write(
-            lambda connection: repository.finish(connection, letter, state=state, at=at, error=error)
+            lambda connection: repository.finish(connection, letters, state=state, at=at, error=error)
         )
 
     async def dead(self, limit: int = 1000) -> list[DeadLetter]:

@@ -1,11 +1,14 @@
-"""What payments need of others: somebody who is told of changes. Who listens is not known here."""
+"""What payments need of others: somebody who takes the news of them further. Who listens is not known here."""
 
-from typing import Protocol
+from typing import Final, Protocol
+
+# The topic of the letters that say how a payment stands now: {"orderSn": its order, "payStatus": a `PayStatus`}.
+STATUS_CHANGED: Final = "payment.status_changed"
 
 
-class Announcer(Protocol):
-    """Tells the world that a payment changed. May forget: who needs to be sure asks the payment service."""
+class Wake(Protocol):
+    """Says, after a commit, that letters are waiting. May be forgotten: who relays them also looks by itself."""
 
-    def payment_status_changed(self, order_sn: str, pay_status: int) -> None:
-        """Says, after the commit, how a payment of the order stands. Never blocks, never raises."""
+    def __call__(self) -> None:
+        """Never blocks, never raises."""
         ...

@@ -1,6 +1,7 @@
 """What others ask of payments, and what of it is refused before any database is touched. Pure: no time, no table."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,6 +13,8 @@ from domain.payment.models import WIDTHS
 from domain.payment.states import PayStatus
 
 SERVICE_TYPE: Final = "homestayOrder"
+# Orders or payments in one answer.
+MAX_AT_ONCE: Final = 500
 # Numbers and words of other systems are compared as they are; blanks at their ends a database would drop unseen.
 _WORD: Final = re.compile(r"[!-~]*")
 
@@ -93,6 +96,32 @@ def check_notice(notice: Notice) -> None:
     _check_width(notice.trade_state_desc, "trade_state_desc", "tradeStateDesc")
     if "\0" in notice.trade_state_desc:
         raise InvalidInput("A text has no NUL character.", "tradeStateDesc")
+
+
+def check_order_sns(order_sns: Collection[str]) -> None:
+    """Refuses a question about too many orders, or about what is no order's number.
+
+    Raises:
+        InvalidInput: the numbers break a rule.
+    """
+    if len(order_sns) > MAX_AT_ONCE:
+        raise InvalidInput(f"At most {MAX_AT_ONCE} orders can be asked for at once.", "orderSns")
+    for order_sn in order_sns:
+        if not order_sn:
+            raise InvalidInput("An order's number can't be empty.", "orderSns")
+        _check_word(order_sn, "order_sn", "orderSns")
+
+
+def check_page(after_id: int, limit: int) -> None:
+    """Refuses a page that can't be.
+
+    Raises:
+        InvalidInput: a number is out of its range; it is named as the wire names it.
+    """
+    if after_id < 0:
+        raise InvalidInput("An id is not negative.", "afterId")
+    if not 1 <= limit <= MAX_AT_ONCE:
+        raise InvalidInput(f"Between 1 and {MAX_AT_ONCE} payments can be asked for at once.", "limit")
 
 
 def _check_word(text: str, column: str, field: str) -> None:

@@ -12,7 +12,7 @@ from domain.database import Database
 from domain.errors import InvalidInput
 from domain.payment import states
 from domain.payment.models import Payment
-from domain.payment.ports import Announcer
+from domain.payment.ports import Wake
 from domain.payment.requests import SERVICE_TYPE, Charge, Notice
 from domain.payment.service import Payments
 from proto import payment_pb2, payment_pb2_grpc
@@ -20,10 +20,11 @@ from proto import payment_pb2, payment_pb2_grpc
 # The end of the year 9999, after which neither Python nor a table has dates. Milliseconds taken for seconds are
 # beyond it.
 _LAST_SECOND: Final = 253_402_300_799
+_BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 
 
 class PaymentService(payment_pb2_grpc.paymentServicer):
-    """The four methods of the existing payment service and two additions.
+    """The four methods of the existing payment service and four additions.
 
     What each raises is what the use case raises; `domain.rpc` makes a status of it.
     """
@@ -86,25 +87,36 @@ class PaymentService(payment_pb2_grpc.paymentServicer):
     async def RefundPayment(
         self, request: payment_pb2.RefundPaymentReq, context: object
     ) -> payment_pb2.RefundPaymentResp:
-        """Gives back the money of an order, once however often it is asked."""
-        payment = await self._payments.refund(request.orderSn)
+        """Gives back the money of an order, or of one of its payments, once however often it is asked."""
+        payment = await self._payments.refund(request.orderSn, request.sn or None)
         return payment_pb2.RefundPaymentResp(paymentDetail=_message(payment))
 
+    async def GetPaymentsByOrderSns(
+        self, request: payment_pb2.GetPaymentsByOrderSnsReq, context: object
+    ) -> payment_pb2.GetPaymentsByOrderSnsResp:
+        """All payments of these orders."""
+        payments = await self._payments.of_orders(request.orderSns)
+        return payment_pb2.GetPaymentsByOrderSnsResp(paymentDetails=map(_message, payments))
 
-def server(
-    database: Database, announcer: Announcer, clock: Clock, *, zone: ZoneInfo, host: str, port: int
-) -> rpc.Server:
+    async def ListPayments(self, request: payment_pb2.ListPaymentsReq, context: object) -> payment_pb2.ListPaymentsResp:
+        """Payments by the time of their last change."""
+        since = _instant(request.updatedFrom, "updatedFrom") or _BEGINNING
+        payments = await self._payments.changed(since, after_id=request.afterId, limit=request.limit)
+        return payment_pb2.ListPaymentsResp(paymentDetails=map(_message, payments))
+
+
+def server(database: Database, wake: Wake, clock: Clock, *, zone: ZoneInfo, host: str, port: int) -> rpc.Server:
     """Returns the service, not yet started.
 
     Args:
         database: where payments are stored.
-        announcer: who is told of changes.
+        wake: who is told that letters are waiting.
         clock: the present.
         zone: the local time in payment numbers.
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
     """
-    service = PaymentService(Payments(database, announcer, clock, zone=zone))
+    service = PaymentService(Payments(database, wake, clock, zone=zone))
 
     def register(grpc_server: aio.Server) -> None:
         payment_pb2_grpc.add_paymentServicer_to_server(service, grpc_server)

@@ -1,8 +1,11 @@
 """What one can ask of payments: open one, look at one, record the provider's word, give the money back.
 
-Each use case refuses bad input first, writes in one transaction, and announces after the commit, never before.
+Each use case refuses bad input first and writes in one transaction. The letter that announces a change is written in
+that same transaction: no change without a letter, and no letter without its change.
 """
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -10,13 +13,14 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain import outbox
 from domain.clock import Clock
 from domain.database import Database
 from domain.errors import InvalidInput, InvalidTransition, PaymentNotFound
 from domain.payment import numbers, repository, states
 from domain.payment.models import Payment
-from domain.payment.ports import Announcer
-from domain.payment.requests import Charge, Notice, check_charge, check_notice
+from domain.payment.ports import STATUS_CHANGED, Wake
+from domain.payment.requests import Charge, Notice, check_charge, check_notice, check_order_sns, check_page
 from domain.payment.states import DEFAULT_WORDS, SETTLED, PayStatus
 
 log = structlog.get_logger(__name__)
@@ -29,9 +33,9 @@ _OPENING_ATTEMPTS: Final = 5
 class Payments:
     """The use cases of payments."""
 
-    def __init__(self, database: Database, announcer: Announcer, clock: Clock, *, zone: ZoneInfo) -> None:
+    def __init__(self, database: Database, wake: Wake, clock: Clock, *, zone: ZoneInfo) -> None:
         self._database = database
-        self._announcer = announcer
+        self._wake = wake
         self._clock = clock
         self._zone = zone
 
@@ -83,25 +87,65 @@ class Payments:
         """
         check_notice(notice)
         payment, moved = await self._record(notice)
-        self._announce(payment)
+        self._wake()
         if moved and payment.pay_status is PayStatus.SUCCESS:
             await self._warn_if_paid_twice(payment)
         return payment
 
-    async def refund(self, order_sn: str) -> Payment:
-        """Gives back all money that came for an order, once however often it is asked.
+    async def of_orders(self, order_sns: Collection[str]) -> list[Payment]:
+        """All payments of these orders; those of one order stand together, the one that matters most first.
+
+        Raises:
+            InvalidInput: there are too many, or one is no order's number.
+        """
+        check_order_sns(order_sns)
+        wanted = frozenset(order_sns)
+        if not wanted:
+            return []
+        return await self._database.read(lambda connection: repository.of_orders(connection, wanted))
+
+    async def changed(self, since: datetime, *, after_id: int, limit: int) -> list[Payment]:
+        """Payments by the time of their last change, the oldest first.
+
+        Whoever walks along them asks for the next page from the last one's `update_time` and id. A change that was not
+        committed when its second was passed does not come again: a walk that must miss none starts a little earlier
+        than the last one ended.
+
+        Args:
+            since: whole seconds; what changed earlier is left out.
+            after_id: of those that changed in that very second, only ids above this one.
+            limit: payments wanted.
+
+        Raises:
+            InvalidInput: a number is out of its range.
+        """
+        check_page(after_id, limit)
+        return await self._database.read(lambda connection: repository.changed(connection, since, after_id, limit))
+
+    async def refund(self, order_sn: str, sn: str | None = None) -> Payment:
+        """Gives back the money that came for an order, once however often it is asked.
+
+        Args:
+            order_sn: the order.
+            sn: give back only this payment of it.
 
         Raises:
             PaymentNotFound: no money ever came.
         """
         now = self._clock.now()
 
-        async def work(connection: AsyncConnection) -> Payment | None:
-            await repository.refund(connection, order_sn, now)
-            return await repository.of_order(connection, order_sn, {PayStatus.REFUNDED})
+        async def work(connection: AsyncConnection) -> Payment:
+            await repository.refund(connection, order_sn, now, sn=sn)
+            payment = (
+                _found(await repository.of_order(connection, order_sn, {PayStatus.REFUNDED}))
+                if sn is None
+                else _refunded(await repository.find(connection, sn), order_sn)
+            )
+            await self._announce(connection, payment)
+            return payment
 
-        payment = _found(await self._database.write(work))
-        self._announce(payment)
+        payment = await self._database.write(work)
+        self._wake()
         return payment
 
     async def _find_or_open(self, charge: Charge) -> Payment:
@@ -183,19 +227,28 @@ class Payments:
                     current=payment.pay_status,
                     wanted=notice.status,
                 )
+            # That it still waits is no change.
+            if payment.pay_status is not PayStatus.WAIT:
+                await self._announce(connection, payment)
             return payment, moved
 
         return await self._database.write(work)
 
-    def _announce(self, payment: Payment) -> None:
-        # That it still waits is no change.
-        if payment.pay_status is not PayStatus.WAIT:
-            self._announcer.payment_status_changed(payment.order_sn, int(payment.pay_status))
+    async def _announce(self, connection: AsyncConnection, payment: Payment) -> None:
+        """Writes the letter that says how a payment stands; again for a repeat, in case the first was in vain."""
+        news = {"orderSn": payment.order_sn, "payStatus": int(payment.pay_status)}
+        await outbox.add(connection, STATUS_CHANGED, {payment.order_sn: news}, self._clock.sql_now())
 
     async def _warn_if_paid_twice(self, payment: Payment) -> None:
         sns = await self._database.read(lambda connection: repository.paid_sns(connection, payment.order_sn))
         if len(sns) > 1:
             log.warning("order paid more than once", order_sn=payment.order_sn, payment_sns=sns)
+
+
+def _refunded(payment: Payment | None, order_sn: str) -> Payment:
+    if payment is None or payment.order_sn != order_sn or payment.pay_status is not PayStatus.REFUNDED:
+        raise PaymentNotFound("No money of this payment came for this order.", "sn")
+    return payment
 
 
 def _found(payment: Payment | None, field: str = "orderSn") -> Payment:

@@ -10,9 +10,10 @@ import pytest
 
 from domain import rpc
 from domain.errors import UpstreamUnavailable
+from domain.order.payment_client import PaymentClient
 from domain.order.ports import Payment
 from domain.order.states import PaymentStatus
-from domain.order.upstreams import PaymentClient, TravelClient
+from domain.order.travel_client import TravelClient
 from proto import payment_pb2
 from tests.conftest import NOW
 from tests.order.rows import GUEST, PRICE

@@ -12,7 +12,7 @@ from domain.order.ports import Homestay
 from domain.order.room import assemble
 from domain.order.service import Rules
 from domain.order.states import SaleUnit
-from domain.order.upstreams import TravelClient
+from domain.order.travel_client import TravelClient
 from proto import travel_pb2
 from tests.clock import FrozenClock
 from tests.conftest import PAY_WINDOW, SHANGHAI

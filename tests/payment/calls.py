@@ -7,12 +7,14 @@ from zoneinfo import ZoneInfo
 import grpc
 import pytest
 from grpc import aio
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from domain import rpc
 from domain.columns import table_of
 from domain.database import Database
+from domain.outbox.models import OutboxLetter
 from domain.payment.models import ThirdPayment
+from domain.payment.ports import STATUS_CHANGED
 from domain.payment.states import PayStatus
 from proto import payment_pb2
 
@@ -22,17 +24,30 @@ if TYPE_CHECKING:
 ZONE: Final = ZoneInfo("Asia/Shanghai")
 ORDER: Final = "HSO20260301120506ABCDEFGH"
 PAYMENTS: Final = table_of(ThirdPayment)
+LETTERS: Final = table_of(OutboxLetter)
 DEADLINE: Final = 20.0
 
 
 class Announcements:
-    """An announcer that remembers."""
+    """The letters that the payment service wrote, and how often it said that there are some."""
 
-    def __init__(self) -> None:
-        self.made: list[tuple[str, int]] = []
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.wakes = 0
 
-    def payment_status_changed(self, order_sn: str, pay_status: int) -> None:
-        self.made.append((order_sn, pay_status))
+    def wake(self) -> None:
+        self.wakes += 1
+
+    async def made(self) -> list[tuple[str, int]]:
+        """Order and status of each letter, oldest first."""
+        letters = select(LETTERS).order_by(LETTERS.c.id)
+        found = await self._database.read(lambda connection: connection.execute(letters))
+        written = [(letter.topic, letter.subject, letter.payload) for letter in found]
+        assert all((topic, subject) == (STATUS_CHANGED, news["orderSn"]) for topic, subject, news in written)
+        return [(news["orderSn"], news["payStatus"]) for _, _, news in written]
+
+    async def clear(self) -> None:
+        await self._database.write(lambda connection: connection.execute(delete(LETTERS)))
 
 
 class Caller:
@@ -95,9 +110,17 @@ class Caller:
         request = payment_pb2.GetPaymentSuccessRefundByOrderSnReq(orderSn=order_sn)
         return (await self._stub.GetPaymentSuccessRefundByOrderSn(request, timeout=DEADLINE)).paymentDetail
 
-    async def refund(self, order_sn: str = ORDER) -> payment_pb2.PaymentDetail:
-        request = payment_pb2.RefundPaymentReq(orderSn=order_sn)
+    async def refund(self, order_sn: str = ORDER, sn: str = "") -> payment_pb2.PaymentDetail:
+        request = payment_pb2.RefundPaymentReq(orderSn=order_sn, sn=sn)
         return (await self._stub.RefundPayment(request, timeout=DEADLINE)).paymentDetail
+
+    async def of_orders(self, *order_sns: str) -> list[payment_pb2.PaymentDetail]:
+        request = payment_pb2.GetPaymentsByOrderSnsReq(orderSns=order_sns)
+        return list((await self._stub.GetPaymentsByOrderSns(request, timeout=DEADLINE)).paymentDetails)
+
+    async def changed(self, since: int = 0, *, after_id: int = 0, limit: int = 500) -> list[payment_pb2.PaymentDetail]:
+        request = payment_pb2.ListPaymentsReq(updatedFrom=since, afterId=after_id, limit=limit)
+        return list((await self._stub.ListPayments(request, timeout=DEADLINE)).paymentDetails)
 
     async def create_in(self, status: PayStatus, order_sn: str = ORDER) -> str:
         """Opens a payment and brings it to `status`."""

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def announcements() -> Announcements:
-    return Announcements()
+def announcements(database: Database) -> Announcements:
+    return Announcements(database)
 
 
 @pytest.fixture
 async def server(database: Database, announcements: Announcements, clock: FrozenClock) -> AsyncIterator[rpc.Server]:
-    server = payment_server.server(database, announcements, clock, zone=ZONE, host="127.0.0.1", port=0)
+    server = payment_server.server(database, announcements.wake, clock, zone=ZONE, host="127.0.0.1", port=0)
     await server.start()
     yield server
     await server.stop(grace=0)

@@ -154,7 +154,7 @@ async def test_a_table_of_the_existing_system_takes_a_payment_that_is_not_paid_y
     database = Database(create_engine("sqlite+aiosqlite:///:memory:"))
     async with database.engine.begin() as connection:
         await connection.run_sync(theirs.create)
-    payments = Payments(database, Announcements(), clock, zone=ZONE)
+    payments = Payments(database, lambda: None, clock, zone=ZONE)
     opened = await payments.create(Charge(user_id=7, order_sn=ORDER, pay_mode="WECHAT_PAY", total=1))
     found = await payments.by_sn(opened.sn)
     await database.close()
@@ -164,4 +164,4 @@ async def test_a_table_of_the_existing_system_takes_a_payment_that_is_not_paid_y
 async def test_opening_is_no_change_to_announce(caller: Caller, announcements: Announcements) -> None:
     await caller.create()
     await caller.create()
-    assert announcements.made == []
+    assert await announcements.made() == []

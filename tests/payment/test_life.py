@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from domain.columns import table_of
 from domain.database import Database, create_engine
 from domain.errors import InvalidTransition, PaymentNotFound
+from domain.outbox.models import OutboxLetter
 from domain.payment.models import Payment, ThirdPayment
 from domain.payment.requests import Charge, Notice
 from domain.payment.service import Payments
@@ -53,8 +54,8 @@ class World:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.clock = FrozenClock(datetime(2026, 3, 1, 4, 5, 6, tzinfo=UTC))
-        self.announcements = Announcements()
-        self.payments = Payments(database, self.announcements, self.clock, zone=ZONE)
+        self.announcements = Announcements(database)
+        self.payments = Payments(database, self.announcements.wake, self.clock, zone=ZONE)
         self.order = Order()
         self.expected: list[tuple[str, int]] = []
 
@@ -101,7 +102,7 @@ class World:
         assert places.isdisjoint({(WAIT, None), (FAILED, ORDER)})
         assert sum(row["live_order_sn"] is not None for row in stored) <= 1
         assert await _sn_or_none(self.payments.of_order(ORDER)) == self.order.first()
-        assert self.announcements.made == self.expected
+        assert await self.announcements.made() == self.expected
 
 
 async def _sn_or_none(question: Awaitable[Payment]) -> str | None:
@@ -117,7 +118,8 @@ def test_whatever_happens_the_payments_of_an_order_are_as_they_should_be(acts: l
     async def live() -> None:
         database = Database(create_engine("sqlite+aiosqlite:///:memory:"))
         async with database.engine.begin() as connection:
-            await connection.run_sync(table_of(ThirdPayment).create)
+            for model in (ThirdPayment, OutboxLetter):
+                await connection.run_sync(table_of(model).create)
         world = World(database)
         try:
             for act in [CREATE, *acts]:

@@ -98,4 +98,6 @@ async def test_it_describes_itself(server: rpc.Server) -> None:
         "GetPaymentSuccessRefundByOrderSn",
         "GetPaymentByOrderSn",
         "RefundPayment",
+        "GetPaymentsByOrderSns",
+        "ListPayments",
     }

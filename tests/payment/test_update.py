@@ -97,7 +97,7 @@ async def test_a_bad_notice_is_refused_and_changes_nothing(
     before = await rows(database)
     assert await refused(caller.notify(sn, **wrong)) == (INVALID, "INVALID_INPUT", field)
     assert await rows(database) == before
-    assert announcements.made == []
+    assert await announcements.made() == []
 
 
 @pytest.mark.parametrize("sn", ["PMT20260301120506ABCDEFGH", "", "x" * 400, ORDER, "'; --\0"])
@@ -113,14 +113,14 @@ async def test_every_move_is_legal_a_repeat_or_refused(
 ) -> None:
     sn = await caller.create_in(current)
     (before,) = await rows(database)
-    announcements.made.clear()
+    await announcements.clear()
     if current is wanted or (current, wanted) in LEGAL:
         await caller.notify(sn, wanted)
-        assert announcements.made == ([] if wanted is WAIT else [(ORDER, wanted)])
+        assert await announcements.made() == ([] if wanted is WAIT else [(ORDER, wanted)])
     else:
         code, reason, _ = await refused(caller.notify(sn, wanted))
         assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "INVALID_TRANSITION")
-        assert announcements.made == []
+        assert await announcements.made() == []
     (after,) = await rows(database)
     if (current, wanted) in LEGAL:
         assert (after["pay_status"], after["version"]) == (wanted, before["version"] + 1)
@@ -139,7 +139,7 @@ async def test_a_repeat_changes_nothing_is_answered_alike_and_announced_again(
     second = await caller.notify(sn, 1, "SUCCESS", transaction_id="9999", pay_time=PAID_AT + 60)
     assert first == second
     assert await rows(database) == before
-    assert announcements.made == [(ORDER, 1), (ORDER, 1)]
+    assert await announcements.made() == [(ORDER, 1), (ORDER, 1)]
 
 
 async def test_a_refund_keeps_when_and_how_it_was_paid(caller: Caller, clock: FrozenClock) -> None:
@@ -168,40 +168,52 @@ async def test_an_announcement_names_the_order_not_the_payment(caller: Caller, a
     await caller.notify(sn, -1)
     await caller.notify(sn, 1)
     await caller.notify(sn, 2)
-    assert announcements.made == [("HSO1", -1), ("HSO1", 1), ("HSO1", 2)]
+    assert await announcements.made() == [("HSO1", -1), ("HSO1", 1), ("HSO1", 2)]
 
 
-async def test_an_announcement_is_made_after_the_commit(database: Database, clock: FrozenClock) -> None:
+async def test_a_change_and_its_letter_are_committed_at_once_and_then_told(
+    database: Database, announcements: Announcements, clock: FrozenClock
+) -> None:
     journal: list[str] = []
-
-    class Journal:
-        def payment_status_changed(self, order_sn: str, pay_status: int) -> None:
-            journal.append(f"{order_sn} is {pay_status}")
-
-    payments = Payments(database, Journal(), clock, zone=ZONE)
+    payments = Payments(database, lambda: journal.append("wake"), clock, zone=ZONE)
     opened = await payments.create(Charge(user_id=7, order_sn="HSO1", pay_mode="WECHAT_PAY", total=1))
+
+    @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        verb, _, rest = statement.partition(" ")
+        if verb in {"UPDATE", "INSERT"}:
+            journal.append(f"{verb} {rest.removeprefix('INTO ').split()[0]}")
+
     event.listen(database.engine.sync_engine, "commit", lambda _: journal.append("commit"))
     await payments.update(Notice(sn=opened.sn, status=SUCCESS))
-    assert journal[:2] == ["commit", "HSO1 is 1"]
+    assert journal[:4] == ["UPDATE third_payment", "INSERT homestay_outbox", "commit", "wake"]
     journal.clear()
     await payments.refund("HSO1")
-    assert journal == ["commit", "HSO1 is 2"]
+    assert journal == ["UPDATE third_payment", "INSERT homestay_outbox", "commit", "wake"]
+    assert await announcements.made() == [("HSO1", 1), ("HSO1", 2)]
 
 
-async def test_what_was_not_committed_is_not_announced(database: Database, clock: FrozenClock) -> None:
-    announcements = Announcements()
-    payments = Payments(database, announcements, clock, zone=ZONE)
+async def test_neither_the_change_nor_its_letter_is_there_without_the_other(
+    database: Database, announcements: Announcements, clock: FrozenClock
+) -> None:
+    payments = Payments(database, announcements.wake, clock, zone=ZONE)
     opened = await payments.create(Charge(user_id=7, order_sn="HSO1", pay_mode="WECHAT_PAY", total=1))
 
-    def power_cut(_: object) -> None:
+    def power_cut(*_: object) -> None:
         raise ConnectionError
 
-    event.listen(database.engine.sync_engine, "commit", power_cut)
-    with pytest.raises(ConnectionError):
-        await payments.update(Notice(sn=opened.sn, status=SUCCESS))
-    event.remove(database.engine.sync_engine, "commit", power_cut)
-    assert announcements.made == []
-    assert (await payments.by_sn(opened.sn)).pay_status is WAIT
+    def full(_: object, __: object, statement: str, *___: object) -> None:
+        if "homestay_outbox" in statement:
+            raise ConnectionError
+
+    for name, failure in (("commit", power_cut), ("before_cursor_execute", full)):
+        event.listen(database.engine.sync_engine, name, failure)
+        with pytest.raises(ConnectionError):
+            await payments.update(Notice(sn=opened.sn, status=SUCCESS))
+        event.remove(database.engine.sync_engine, name, failure)
+        assert await announcements.made() == []
+        assert (await payments.by_sn(opened.sn)).pay_status is WAIT
+    assert announcements.wakes == 0
 
 
 async def test_of_many_successes_at_once_one_moves_and_all_are_answered(
@@ -213,7 +225,7 @@ async def test_of_many_successes_at_once_one_moves_and_all_are_answered(
     assert (row["version"], row["pay_status"]) == (1, SUCCESS)
     # Time and number are of one and the same notice.
     assert row["transaction_id"] == f"4{int(row['pay_time'].timestamp()) - PAID_AT}"
-    assert announcements.made == [(ORDER, 1)] * 10
+    assert await announcements.made() == [(ORDER, 1)] * 10
 
 
 async def test_money_wins_over_a_failure_in_whatever_order_they_come(caller: Caller, database: Database) -> None:
@@ -242,14 +254,14 @@ async def test_a_success_after_a_failure_is_recorded_beside_the_payment_that_too
 ) -> None:
     late = await caller.create_in(FAILED)
     live = await caller.create()
-    announcements.made.clear()
+    await announcements.clear()
     await caller.notify(late, 1, "SUCCESS", transaction_id="4200", pay_time=PAID_AT)
     assert [(row["pay_status"], row["live_order_sn"]) for row in await rows(database)] == [
         (SUCCESS, None),
         (WAIT, ORDER),
     ]
     assert (await caller.by_sn(late)).transactionId == "4200"
-    assert announcements.made == [(ORDER, 1)]
+    assert await announcements.made() == [(ORDER, 1)]
     # Nobody is asked to pay again: whoever opens a payment is shown the money that came.
     assert await caller.create() == late
     assert (await caller.of_order()).sn == (await caller.settled()).sn == late

@@ -64,7 +64,7 @@ async def ask(**answers: Any) -> Payment | None:
 
 async def refund(**answers: Any) -> bool:
     async with serving(Stranger(**answers)) as channel:
-        return await PaymentClient(channel).refund(SN)
+        return await PaymentClient(channel).refund(SN, PAYMENT_SN)
 
 
 async def open_payment(**answers: Any) -> Payment:
@@ -74,7 +74,9 @@ async def open_payment(**answers: Any) -> Payment:
 
 CREATED: Final = payment_pb2.CreatePaymentResp(sn=PAYMENT_SN)
 REFUNDED: Final = payment_pb2.RefundPaymentResp(paymentDetail=detail(payStatus=2))
-NONSENSE: Final = [
+NONSENSE: Final[list[dict[str, Any]]] = [
+    {"sn": ""},
+    {"sn": "P" * 26},
     {"payStatus": 3},
     {"payStatus": -2},
     {"payTotal": -1},
@@ -128,7 +130,7 @@ async def test_the_existing_service_is_asked_in_its_own_words(answer: Any, found
 
 
 @pytest.mark.parametrize("named", NONSENSE, ids=str)
-async def test_what_makes_no_sense_is_no_answer(named: dict[str, int]) -> None:
+async def test_what_makes_no_sense_is_no_answer(named: dict[str, Any]) -> None:
     answer = detail(**named)
     for client, answers in (
         (ask, {"GetPaymentByOrderSn": of_order(answer)}),
@@ -184,16 +186,36 @@ async def test_a_service_that_is_not_there_cant_be_asked() -> None:
         with pytest.raises(UpstreamUnavailable):
             await client.of_order(SN)
         with pytest.raises(UpstreamUnavailable):
-            await client.refund(SN)
+            await client.refund(SN, PAYMENT_SN)
         with pytest.raises(UpstreamUnavailable):
             await client.open(order_sn=SN, user_id=GUEST, total=PRICE, pay_before=NOW)
 
 
-async def test_a_refund_is_asked_for_by_the_order() -> None:
+async def test_a_refund_is_asked_for_by_order_and_payment() -> None:
     stranger = Stranger(RefundPayment=REFUNDED)
     async with serving(stranger) as channel:
-        assert await PaymentClient(channel).refund(SN)
-    assert payment_pb2.RefundPaymentReq.FromString(stranger.requests[0]).orderSn == SN
+        assert await PaymentClient(channel).refund(SN, PAYMENT_SN)
+    asked = payment_pb2.RefundPaymentReq.FromString(stranger.requests[0])
+    assert asked == payment_pb2.RefundPaymentReq(orderSn=SN, sn=PAYMENT_SN)
+
+
+async def test_a_refund_of_no_payment_in_particular_is_never_asked_for() -> None:
+    stranger = Stranger(RefundPayment=REFUNDED)
+    async with serving(stranger) as channel:
+        with pytest.raises(ValueError, match="which"):
+            await PaymentClient(channel).refund(SN, "")
+    assert stranger.asked == []
+
+
+@pytest.mark.parametrize(
+    "named",
+    [{"payStatus": 1}, {"sn": "PMT20260520120000ANOTHER0"}, {"orderSn": "HSO20260520120000SOMEBODY"}, {"id": 0}],
+    ids=str,
+)
+async def test_that_something_else_went_back_is_no_answer(named: dict[str, Any]) -> None:
+    answer = payment_pb2.RefundPaymentResp(paymentDetail=detail(**{"payStatus": 2, **named}))
+    with pytest.raises(UpstreamUnavailable):
+        await refund(RefundPayment=answer)
 
 
 async def test_a_service_that_cant_refund_says_so() -> None:
@@ -249,7 +271,7 @@ async def test_a_service_that_never_answers_is_given_up_in_time() -> None:
             given_up(elder.open(order_sn=SN, user_id=GUEST, total=PRICE, pay_before=NOW)),
         )
         writes = asyncio.gather(
-            given_up(client.refund(SN)),
+            given_up(client.refund(SN, PAYMENT_SN)),
             given_up(client.open(order_sn=SN, user_id=GUEST, total=PRICE, pay_before=NOW)),
         )
         assert all(0.9 < seconds < 1.9 for seconds in await reads)

@@ -1,58 +1,23 @@
-"""Letters come to those they are for: all of them, however often it takes, whoever dies or hangs."""
+"""Letters come to those they are for: all of them, however often it takes, whoever fails or hangs."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final
 
 import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from domain.database import Database, create_engine
+from domain.database import Database
 from domain.errors import OrderNotFound, UpstreamUnavailable
 from domain.outbox import LEASE, Letter, LetterState, Outbox
 from tests.clock import FrozenClock
-from tests.conftest import NOW
-from tests.outbox.letters import LETTERS, OTHER, TOPIC, column, stored, write
-from tests.servers import MariaDB, require
-from workers import migration
+from tests.outbox.letters import LETTERS, OTHER, TOPIC, column, write
+from tests.workers.receivers import SOON, Receiver, names, running, until, until_all_are
 from workers import relay as relay_module
-from workers.clock import SystemClock
 from workers.relay import AT_ONCE, LONGEST_WAIT, SHORTEST_WAIT, TRIES_AT_LEAST, Relay, wait
 
 WAITING, DELIVERED, DEAD = LetterState
-# Seconds between two looks where a test doesn't wake the relay.
-SOON: Final = 0.05
-# Seconds that a test waits for what should have happened long before.
-PATIENCE: Final = 20.0
-
-
-class Receiver:
-    """Somebody letters are for: keeps what came, and may fail, hang or be slow."""
-
-    def __init__(self) -> None:
-        self.came: list[str] = []
-        self.failures: list[Exception] = []
-        self.delay = 0.0
-        self.open = asyncio.Event()
-        self.open.set()
-        self.at_once = 0
-        self.most_at_once = 0
-
-    async def __call__(self, letter: Letter) -> None:
-        self.came.append(letter.subject)
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            await asyncio.sleep(self.delay)
-            await self.open.wait()
-            if self.failures:
-                raise self.failures.pop(0)
-        finally:
-            self.at_once -= 1
 
 
 @pytest.fixture
@@ -63,37 +28,6 @@ def outbox(database: Database, clock: FrozenClock) -> Outbox:
 @pytest.fixture
 def receiver() -> Receiver:
     return Receiver()
-
-
-@asynccontextmanager
-async def running(*relays: Relay) -> AsyncIterator[None]:
-    for relay in relays:
-        await relay.start()
-    try:
-        yield
-    finally:
-        for relay in relays:
-            await relay.stop()
-
-
-async def until(what: Callable[[], Any]) -> None:
-    """Waits until something is so."""
-    end = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.01)
-
-
-async def until_all_are(database: Database, value: Any, name: str = "state") -> None:
-    """Waits until all letters have this state, or another column this value."""
-    end = time.monotonic() + PATIENCE
-    while (found := set((await column(database, name)).values())) != {value}:
-        assert time.monotonic() < end, found
-        await asyncio.sleep(0.02)
-
-
-def names(numbers: Iterable[int]) -> list[str]:
-    return [f"HSO{number}" for number in numbers]
 
 
 async def test_each_letter_comes_once_and_is_marked(
@@ -125,43 +59,6 @@ async def test_of_several_relays_each_letter_is_delivered_by_one(
     async with running(*relays):
         await until_all_are(database, DELIVERED)
     assert sorted(receiver.came) == sorted(names(range(150)))
-
-
-async def test_a_letter_whose_relay_died_before_it_was_marked_comes_again(
-    database: Database, clock: FrozenClock, receiver: Receiver
-) -> None:
-    class Dies(Outbox):
-        async def delivered(self, *letters: Letter) -> None:
-            raise ConnectionError(str(letters))
-
-    await write(database, clock, "HSO1")
-    async with running(Relay(Dies(database, clock), {TOPIC: receiver}, interval=SOON)):
-        await until(lambda: receiver.came)
-    async with running(Relay(Outbox(database, clock), {TOPIC: receiver}, interval=SOON)):
-        await asyncio.sleep(0.3)
-        assert receiver.came == ["HSO1"]
-        clock.advance(LEASE)
-        await until_all_are(database, DELIVERED)
-    assert receiver.came == ["HSO1"] * 2
-    assert await column(database, "attempts") == {"HSO1": 2}
-
-
-async def test_a_letter_whose_relay_died_while_it_was_delivered_comes_again(
-    database: Database, clock: FrozenClock, outbox: Outbox, receiver: Receiver
-) -> None:
-    await write(database, clock, "HSO1")
-    receiver.open.clear()
-    dies = Relay(outbox, {TOPIC: receiver}, interval=SOON)
-    await dies.start()
-    await until(lambda: receiver.came)
-    for task in dies._tasks:
-        task.cancel()
-    await asyncio.wait(dies._tasks)
-    receiver.open.set()
-    clock.advance(LEASE)
-    async with running(Relay(outbox, {TOPIC: receiver}, interval=SOON)):
-        await until_all_are(database, DELIVERED)
-    assert receiver.came == ["HSO1"] * 2
 
 
 def test_the_wait_doubles_from_seconds_to_minutes_and_is_never_alike() -> None:
@@ -353,81 +250,3 @@ async def test_a_relay_that_nobody_wakes_looks_by_itself(
         await asyncio.sleep(0.1)
         await write(database, clock, "HSO1")
         await until_all_are(database, DELIVERED)
-
-
-async def test_a_stop_finishes_what_is_under_way(
-    database: Database, clock: FrozenClock, outbox: Outbox, receiver: Receiver
-) -> None:
-    await write(database, clock, "HSO1")
-    receiver.delay = 0.3
-    relay = Relay(outbox, {TOPIC: receiver}, interval=SOON)
-    await relay.start()
-    await until(lambda: receiver.came)
-    await relay.stop()
-    assert await column(database, "state") == {"HSO1": DELIVERED}
-    await write(database, clock, "HSO2")
-    await asyncio.sleep(0.2)
-    assert receiver.came == ["HSO1"]
-
-
-async def test_a_stop_leaves_what_hangs_and_it_comes_again(
-    database: Database, clock: FrozenClock, outbox: Outbox, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(relay_module, "FINISH_WITHIN", 0.3)
-    await write(database, clock, "HSO1")
-    receiver.open.clear()
-    relay = Relay(outbox, {TOPIC: receiver}, interval=SOON)
-    await relay.start()
-    await until(lambda: receiver.came)
-    started = time.perf_counter()
-    await relay.stop()
-    assert time.perf_counter() - started < 2
-    assert receiver.at_once == 0
-    (row,) = await stored(database)
-    assert (row["state"], row["due_at"], row["error"]) == (WAITING, NOW + LEASE, "")
-    receiver.open.set()
-    clock.advance(LEASE)
-    async with running(Relay(outbox, {TOPIC: receiver}, interval=SOON)):
-        await until_all_are(database, DELIVERED)
-
-
-async def test_a_relay_that_never_started_stops(outbox: Outbox, receiver: Receiver) -> None:
-    await Relay(outbox, {TOPIC: receiver}).stop()
-
-
-async def test_a_mistake_of_ours_is_said_once_with_its_trace(
-    database: Database, clock: FrozenClock, receiver: Receiver
-) -> None:
-    class Broken(Outbox):
-        async def take(self, *_: Any) -> list[Letter]:
-            raise ZeroDivisionError
-
-    with capture_logs() as logs:
-        async with running(Relay(Broken(database, clock), {TOPIC: receiver}, interval=0.01)):
-            await asyncio.sleep(0.2)
-    assert [(line["log_level"], line["exc_info"]) for line in logs] == [("warning", True)]
-
-
-async def test_a_database_that_is_away_is_said_once_and_then_it_goes_on(receiver: Receiver) -> None:
-    clock = SystemClock()
-    with require(MariaDB(flush_log_at_trx_commit=2).start) as server:
-        database = Database(create_engine(server.url))
-        await migration.upgrade(database)
-        relay = Relay(Outbox(database, clock), {TOPIC: receiver}, interval=SOON)
-        with capture_logs() as logs:
-            async with running(relay):
-                await write(database, clock, "HSO1")
-                await until_all_are(database, DELIVERED)
-                await asyncio.to_thread(server.kill)
-                await until(lambda: logs)
-                await asyncio.sleep(10 * SOON)
-                await asyncio.to_thread(server.restart)
-                await write(database, clock, "HSO2")
-                await until_all_are(database, DELIVERED)
-        await database.close()
-    assert receiver.came == ["HSO1", "HSO2"]
-    assert [(line["event"], line["log_level"]) for line in logs] == [
-        ("letters can't be relayed; trying on", "warning"),
-        ("letters are relayed again", "info"),
-    ]
-    assert not logs[0]["exc_info"]

@@ -136,3 +136,5 @@ async def test_a_payment_goes_back_for_its_own_order_only(caller: Caller, databa
         assert await refused(caller.refund(order_sn, sn)) == (*NOT_FOUND[:2], "sn")
     assert await refused(caller.refund("HSO1", sn.lower())) == (*NOT_FOUND[:2], "sn")
     assert await rows(database) == before
+    await caller.refund("HSO1", sn)
+    assert await refused(caller.refund("HSO2", sn)) == (*NOT_FOUND[:2], "sn")

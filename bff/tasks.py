@@ -16,6 +16,8 @@ from domain.outbox import DeadLetter, LetterState, Outbox
 from proto import payment_pb2, payment_pb2_grpc
 from workers import bootstrap, migration
 from workers.clock import SystemClock
+from workers.deliveries import deliveries
+from workers.relay import Relay
 from workers.resources import NoTimer
 from workers.settings import Settings
 from workers.sweeper import Sweeper, Swept
@@ -27,9 +29,14 @@ _ID_DIGITS: Final = 18
 
 
 async def sweep(settings: Settings) -> Swept:
-    """One sweep."""
-    async with bootstrap.open_orders(settings, NoTimer()) as room:
-        return await Sweeper(room.closing, interval=settings.sweep_interval, grace=settings.sweep_grace).sweep()
+    """One sweep, and one delivery of what waits in the outbox: refunds, and announcements to guests."""
+    async with (
+        bootstrap.open_orders(settings, NoTimer()) as room,
+        bootstrap.open_webhook(settings) as webhook,
+    ):
+        swept = await Sweeper(room.closing, interval=settings.sweep_interval, grace=settings.sweep_grace).sweep()
+        await Relay(Outbox(room.database, room.clock), deliveries(room, webhook)).run_once()
+        return swept
 
 
 async def migrate(settings: Settings) -> str | None:

@@ -14,6 +14,7 @@ HomestayError
 │   └── InvalidTransition   INVALID_TRANSITION   the state it is in does not allow this
 └── Failure                 nobody's fault here: try again later
     └── UpstreamUnavailable UPSTREAM_UNAVAILABLE a service that we need can't be asked
+        └── UpstreamNonsense                     it answers, and the answer makes no sense
 """
 
 from enum import IntEnum, StrEnum
@@ -119,3 +120,7 @@ class UpstreamUnavailable(Failure):
         super().__init__(f"The {upstream} service can't be asked right now; please try again.")
         self.upstream = upstream
         self.reason = reason
+
+
+class UpstreamNonsense(UpstreamUnavailable):
+    """Asked again, the service would say the same; of several things asked for at once, one may be to blame."""

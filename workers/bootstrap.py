@@ -18,6 +18,7 @@ from domain.order.travel_client import TravelClient
 from workers import migration
 from workers.clock import SystemClock
 from workers.settings import Settings
+from workers.webhook import Webhook
 
 
 @asynccontextmanager
@@ -76,3 +77,13 @@ async def open_orders(settings: Settings, timer: CloseTimer) -> AsyncIterator[Or
             timer=timer,
             announces=bool(settings.notify_url),
         )
+
+
+@asynccontextmanager
+async def open_webhook(settings: Settings) -> AsyncIterator[Webhook | None]:
+    """Opens the way to whoever tells guests of changes; None where nobody is named."""
+    if not settings.notify_url:
+        yield None
+        return
+    async with Webhook(settings.notify_url, settings.notify_secret.get_secret_value()) as webhook:
+        yield webhook

@@ -67,6 +67,10 @@ class Relay:
         for lane in self._lanes:
             lane.wake()
 
+    async def run_once(self) -> None:
+        """Delivers what is due now, and returns when that has ended."""
+        await asyncio.gather(*(lane.run(once=True) for lane in self._lanes))
+
     async def stop(self) -> None:
         """Finishes what is under way, if that goes quickly. The rest comes again when its claims end."""
         for lane in self._lanes:
@@ -121,12 +125,14 @@ class _Lane:
         self._finishing = True
         self._woken.set()
 
-    async def run(self) -> None:
-        """Looks for letters until told to finish; returns when the last delivery has ended."""
+    async def run(self, *, once: bool = False) -> None:
+        """Looks for letters until told to finish, or there are none; returns when the last delivery has ended."""
         async with asyncio.TaskGroup() as deliveries:
             while not self._finishing:
                 self._woken.clear()
                 if not await self._begin(deliveries):
+                    if once:
+                        return
                     await self._rest()
 
     async def _begin(self, deliveries: asyncio.TaskGroup) -> bool:

@@ -8,10 +8,17 @@ import structlog
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.asyncio import get_event_loop_thread
 
+from domain.leases import Leases
 from domain.order.room import OrderRoom
 from domain.order.settling import Settling
+from domain.outbox import Outbox
 from workers import bootstrap, logs
 from workers.closer import Closer
+from workers.deliveries import deliveries
+from workers.jobs import holder, jobs
+from workers.relay import Relay
+from workers.scheduler import Scheduler
+from workers.service_group import ServiceGroup
 from workers.settings import Settings
 from workers.sweeper import Sweeper
 
@@ -93,9 +100,16 @@ class Resources(Middleware):
     async def _open(self) -> None:
         settings = self._settings
         room = await self._stack.enter_async_context(bootstrap.open_orders(settings, NoTimer()))
-        sweeper = Sweeper(room.closing, interval=settings.sweep_interval, grace=settings.sweep_grace)
-        await sweeper.start()
-        self._stack.push_async_callback(sweeper.stop)
+        webhook = await self._stack.enter_async_context(bootstrap.open_webhook(settings))
+        group = ServiceGroup(
+            [
+                Sweeper(room.closing, interval=settings.sweep_interval, grace=settings.sweep_grace),
+                Relay(Outbox(room.database, room.clock), deliveries(room, webhook)),
+                Scheduler(Leases(room.database, room.clock), jobs(room), holder()),
+            ]
+        )
+        await group.start()
+        self._stack.push_async_callback(group.stop)
         self._opened = _Opened(room, Closer(room.closing))
 
 

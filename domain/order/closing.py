@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import ColumnElement
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random
 
 from domain.clock import Clock
 from domain.database import Database
-from domain.errors import OrderNotFound, UpstreamUnavailable
+from domain.errors import OrderNotFound, UpstreamNonsense, UpstreamUnavailable
 from domain.order import repository, states
 from domain.order.models import Order
 from domain.order.ports import Payment, Payments
@@ -130,9 +130,15 @@ class Closing:
     async def _last_look(self, sns: Sequence[str]) -> Mapping[str, Sequence[Payment]]:
         try:
             return await _patiently(lambda: self._payments.of_orders(sns))
+        except UpstreamNonsense as error:
+            if len(sns) > 1:
+                # One of them is to blame. It must not keep us from seeing the money of the others.
+                half = len(sns) // 2
+                return {**await self._last_look(sns[:half]), **await self._last_look(sns[half:])}
+            log.warning("closing an order whose payment makes no sense", sn=sns[0], reason=error.reason)
         except UpstreamUnavailable as error:
             log.warning("closing without asking for payments", orders=len(sns), first=sns[0], reason=error.reason)
-            return {}
+        return {}
 
     async def _close_due(self, sns: Sequence[str], payments: Mapping[str, Sequence[Payment]]) -> set[str]:
         closed: set[str] = set()
@@ -153,6 +159,10 @@ class Closing:
     @property
     def _now(self) -> ColumnElement[Any]:
         return self._clock.sql_now()
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, UpstreamUnavailable) and not isinstance(error, UpstreamNonsense)
 
 
 def _standing_outcome(found: tuple[TradeState, bool] | None) -> Outcome:
@@ -176,7 +186,7 @@ async def _patiently(
     async for attempt in AsyncRetrying(
         stop=stop_after_attempt(_ASKING_ATTEMPTS),
         wait=wait_random(0.05, 0.2),
-        retry=retry_if_exception_type(UpstreamUnavailable),
+        retry=retry_if_exception(_may_pass),
         reraise=True,
     ):
         with attempt:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
@@ -41,28 +41,6 @@ YOUNGEST: Final = timedelta(minutes=1)
 _CHANGES_NOTE: Final = re.compile(r"changes (\d{1,11}) (\d{1,19}) (\d{1,11})")
 _ORDERS_NOTE: Final = re.compile(r"orders (-1|0) (\d{1,14}) (\d{1,19})")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentChange:
-    """A payment in the list of changes.
-
-    Attributes:
-        id: its place among those that changed in the same second.
-        at: when it changed, in whole seconds of the payment service's clock.
-    """
-
-    id: int
-    at: datetime
-    payment: Payment
-
-
-class Changes(Payments, Protocol):
-    """A payment service that may list what changed."""
-
-    async def changed(self, since: datetime, after_id: int, limit: int) -> list[PaymentChange] | None:
-        """Payments by the time of their last change, the oldest first; None where the service can't tell."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +86,7 @@ class Reconciling:
     """
 
     def __init__(
-        self, database: Database, clock: Clock, payments: Changes, settle: Callable[[str], Awaitable[Any]]
+        self, database: Database, clock: Clock, payments: Payments, settle: Callable[[str], Awaitable[Any]]
     ) -> None:
         self._database = database
         self._clock = clock
@@ -142,10 +120,10 @@ class Reconciling:
                 strangers = await self._compare([change.payment for change in changes])
                 for change in changes:
                     # Said once, though the end of the list is read again and again.
-                    if change.payment.order_sn in strangers and change.at > known:
+                    if change.payment.order_sn in strangers and change.changed_at > known:
                         log.error("money came for no order", sn=change.payment.order_sn, payment_sn=change.payment.sn)
                 last = changes[-1]
-                place = _Place(last.at, last.id, max(place.seen, last.at))
+                place = _Place(last.changed_at, last.id, max(place.seen, last.changed_at))
             if len(changes) < PAGE:
                 # The end of the list, which may still fill up: it is read again.
                 return _Place(place.seen - OVERLAP, 0, place.seen)

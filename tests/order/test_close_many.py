@@ -1,6 +1,6 @@
 """Orders that fall due together are closed together, each as if it were alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -9,15 +9,18 @@ import pytest
 import sqlalchemy as sa
 
 from domain.database import Database
+from domain.errors import UpstreamNonsense
 from domain.money import Fen
 from domain.order import repository
 from domain.order.closing import Closing, Outcome
-from domain.order.room import OrderRoom
+from domain.order.ports import Payment
+from domain.order.room import OrderRoom, assemble
+from domain.order.service import Rules
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 from domain.order.transitions import Transitions
 from tests.clock import FrozenClock
-from tests.conftest import NOW, PAY_WINDOW
-from tests.fakes import FakePayments
+from tests.conftest import NOW, PAY_WINDOW, SHANGHAI
+from tests.fakes import FakePayments, FakeTimer, FakeTravel
 from tests.order.rows import EVENTS, LETTERS, ORDERS, PRICE, add_order, add_rows, after, create_row, steps, stored
 
 CANCELLED, WAIT_PAY, WAIT_USE = TradeState.CANCELLED, TradeState.WAIT_PAY, TradeState.WAIT_USE
@@ -91,6 +94,36 @@ async def test_a_batch_costs_no_more_statements_than_one_order(
         assert set(outcomes.values()) == {Outcome.CLOSED}
         counts.append(len([statement for statement in sent if not statement.startswith("BEGIN")]))
     assert counts[0] == counts[1] <= 4
+
+
+class OneThatMakesNoSense(FakePayments):
+    """A payment service that can't tell of one order, and so of no others that are asked for with it."""
+
+    bad = ""
+
+    async def of_orders(self, order_sns: Sequence[str]) -> dict[str, list[Payment]]:
+        found = await super().of_orders(order_sns)
+        if self.bad in order_sns:
+            raise UpstreamNonsense("payment", "the test says so")
+        return found
+
+
+async def test_an_answer_that_makes_no_sense_hides_nobody_elses_money(
+    database: Database, clock: FrozenClock, travel: FakeTravel, timer: FakeTimer
+) -> None:
+    payments = OneThatMakesNoSense()
+    rules = Rules(zone=SHANGHAI, pay_window=PAY_WINDOW)
+    closing = assemble(database, clock, rules, travel=travel, payments=payments, timer=timer).closing
+    rows = [create_row() for _ in range(9)]
+    await add_rows(database, rows)
+    clock.at = NOW + PAY_WINDOW
+    sns = [row["sn"] for row in rows]
+    for sn in sns:
+        payments.pay(sn, PRICE)
+    payments.bad = sns[4]
+    outcomes = await closing.close_many(sns)
+    assert outcomes.pop(payments.bad) is Outcome.CLOSED
+    assert set(outcomes.values()) == {Outcome.PAID}
 
 
 @pytest.mark.parametrize("taken", [[0], [7], [0, 1, 2, 3], [2, 9], list(range(10))])

@@ -13,8 +13,8 @@ from domain.database import Database
 from domain.errors import UpstreamUnavailable
 from domain.order import reconciling
 from domain.order.models import Order
-from domain.order.ports import Payment
-from domain.order.reconciling import PaymentChange, Reconciling
+from domain.order.ports import ChangedPayment, Payment
+from domain.order.reconciling import Reconciling
 from domain.order.room import OrderRoom
 from domain.order.states import PaymentStatus, TradeState
 from tests.clock import FrozenClock
@@ -33,7 +33,7 @@ class ListedPayments(FakePayments):
     """A payment service with any number of payments an order; it lists what changed, unless a test says otherwise."""
 
     clock: FrozenClock = field(default_factory=lambda: FrozenClock(NOW))
-    changes: dict[str, PaymentChange] = field(default_factory=dict)
+    changes: dict[str, ChangedPayment] = field(default_factory=dict)
     lists: bool = True
     listed: int = 0
 
@@ -46,16 +46,16 @@ class ListedPayments(FakePayments):
         number = known.id if known else len(self.changes) + 1
         payment = Payment(sn, order_sn, "WECHAT_PAY", PRICE, status, self.clock.at)
         at = self.clock.at.replace(microsecond=0) - timedelta(seconds=ago)
-        self.changes[sn] = PaymentChange(number, at, payment)
+        self.changes[sn] = ChangedPayment(payment, number, at)
         return sn
 
-    async def changed(self, since: datetime, after_id: int, limit: int) -> list[PaymentChange] | None:
+    async def changed(self, since: datetime, after_id: int, limit: int) -> list[ChangedPayment] | None:
         self.listed += 1
         self._answer()
         if not self.lists:
             return None
-        known = sorted(self.changes.values(), key=lambda each: (each.at, each.id))
-        return [each for each in known if (each.at, each.id) > (since, after_id)][:limit]
+        known = sorted(self.changes.values(), key=lambda each: (each.changed_at, each.id))
+        return [each for each in known if (each.changed_at, each.id) > (since, after_id)][:limit]
 
     async def of_orders(self, order_sns: Sequence[str]) -> dict[str, list[Payment]]:
         self.asked.extend(order_sns)

@@ -169,6 +169,7 @@ async def test_it_describes_itself(server: rpc.Server) -> None:
     services, methods = await asyncio.to_thread(describe)
     assert "pb.order" in services
     assert set(methods) == {
+        "checkInHomestayOrder",
         "createHomestayOrder",
         "homestayOrderDetail",
         "updateHomestayOrderTradeState",

@@ -10,7 +10,7 @@ from domain import outbox
 from domain.columns import table_of
 from domain.database import Database
 from domain.leases import JobLease, Leases
-from domain.order.reconciling import PaymentChange
+from domain.order.ports import ChangedPayment
 from domain.order.room import OrderRoom
 from domain.order.states import TradeState
 from domain.outbox import Outbox
@@ -29,9 +29,9 @@ JULY = datetime(2026, 7, 2, tzinfo=UTC)
 class ListedPayments(FakePayments):
     """A payment service that lists the one payment of each order."""
 
-    async def changed(self, since: datetime, after_id: int, limit: int) -> list[PaymentChange] | None:
+    async def changed(self, since: datetime, after_id: int, limit: int) -> list[ChangedPayment] | None:
         self._answer()
-        return [PaymentChange(1, NOW, each) for each in self.payments.values() if (since, after_id) < (NOW, 1)][:limit]
+        return [ChangedPayment(each, 1, NOW) for each in self.payments.values() if (since, after_id) < (NOW, 1)][:limit]
 
 
 @pytest.fixture

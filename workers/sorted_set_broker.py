@@ -9,80 +9,152 @@ which is why that minor version is pinned.
 
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from time import monotonic, sleep
 from typing import Any, Final
 
 import dramatiq
 import redis
 import structlog
-from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
-from dramatiq.errors import ConnectionClosed
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import ConnectionClosed, DecodeError
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+from workers.redis_queue import RedisQueue, Taken
+
 log = structlog.get_logger(__name__)
 
-# Seconds between two looks at what is due; a message runs late by half of it on average.
+# Seconds between two looks at what is due: at most, and at least where the next one is known to fall due sooner.
 TICK: Final = 0.5
-# Messages moved by one script call: Redis does nothing else meanwhile.
-AT_ONCE: Final = 500
-# Milliseconds without a sign of life until a worker's unfinished messages go to others; above the longest task, or they
-# would run twice at once.
-HEARTBEAT_TIMEOUT: Final = 20_000
-# How often, of a million, a command also looks for dead workers.
-MAINTENANCE_CHANCE: Final = 100_000
-
-# The due time is taken from Redis' own clock: no two machines' clocks are ever compared.
-_ADD: Final = """
-local now = redis.call('TIME')
-local due = now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[1]
-redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
-redis.call('ZADD', KEYS[2], due, ARGV[2])
-"""
-_FORWARD: Final = """
-local now = redis.call('TIME')
-local due = now[1] * 1000 + math.floor(now[2] / 1000)
-local ids = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', due, 'LIMIT', 0, ARGV[1])
-for _, id in ipairs(ids) do
-    redis.call('RPUSH', KEYS[1], id)
-    redis.call('ZREM', KEYS[2], id)
-end
-return #ids
-"""
+SHORTEST_TICK: Final = 0.02
+# Seconds until Redis is asked again after it failed.
+ASK_AGAIN: Final = 0.5
+# Seconds between two looks for messages that got lost on their way from Redis.
+RECLAIM: Final = 2.0
+# Seconds of the first pause of a consumer that found nothing; each further one is twice as long.
+FIRST_PAUSE: Final = 0.005
+# Characters of an error that are kept with a dead message.
+ERROR_LENGTH: Final = 500
 
 
-@contextmanager
-def _lost_connection() -> Iterator[None]:
-    """Turns every Redis error into a lost connection, after which a consumer starts anew.
+class _Message(dramatiq.MessageProxy):
+    """A message that this worker has taken."""
 
-    dramatiq does so for some; any other ends the consumer's thread while the process goes on, deaf.
-    """
-    try:
-        yield
-    except redis.RedisError as error:
-        raise ConnectionClosed(error) from None
+    def __init__(self, message: dramatiq.Message[Any]) -> None:
+        super().__init__(message)
+        # Whether it has to run again, and the milliseconds until then.
+        self.runs_again = False
+        self.delay: int | None = None
 
 
-class _Consumer(_RedisConsumer):
-    """dramatiq's consumer, which no Redis error can end."""
+class _Consumer(dramatiq.Consumer):
+    """Takes the messages of one queue. No Redis error leaves it, since that could end the consumer's thread."""
+
+    def __init__(self, broker: "SortedSetBroker", queue_name: str, prefetch: int, timeout: int) -> None:
+        self._broker = broker
+        self._queue = broker.queue(queue_name)
+        self._prefetch = prefetch
+        self._longest_pause = timeout / 1000
+        self._pause = FIRST_PAUSE
+        self._taken: deque[Taken] = deque()
+        self._reclaim_at = 0.0
 
     def __next__(self) -> dramatiq.MessageProxy | None:
-        with _lost_connection():
-            message: dramatiq.MessageProxy | None = super().__next__()
-            return message
+        if not self._taken and not self._take():
+            return None
+        taken = self._taken.popleft()
+        try:
+            message = dramatiq.Message.decode(taken.encoded)
+        except DecodeError as error:
+            log.warning("message that nobody can read", id=taken.id, error=repr(error.error))
+            self._settle(lambda: self._queue.bury(taken.id, taken.encoded))
+            return None
+        message.options["redis_message_id"] = taken.id
+        return _Message(message)
 
     def ack(self, message: dramatiq.MessageProxy) -> None:
-        with _lost_connection():
-            super().ack(message)
+        """Forgets a message, or sends it again, in the same step: no crash or outage between the two loses it."""
+        id_ = message.options["redis_message_id"]
+        if isinstance(message, _Message) and message.runs_again:
+            again, delay = message.encode(), message.delay
+            self._settle(lambda: self._queue.again(id_, again, delay=delay))
+        else:
+            self._settle(lambda: self._queue.done(id_))
 
     def nack(self, message: dramatiq.MessageProxy) -> None:
-        with _lost_connection():
-            super().nack(message)
+        """Puts a message among the dead, with what it died of."""
+        id_ = message.options["redis_message_id"]
+        error = repr(message._exception)[:ERROR_LENGTH]  # noqa: SLF001 -- dramatiq gives it no other name
+        dead = message.copy(options={"error": error}).encode()
+        self._settle(lambda: self._queue.bury(id_, dead))
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
-        with _lost_connection():
-            super().requeue(messages)
+        """Gives back what did not run.
+
+        Raises:
+            ConnectionClosed: Redis can't be asked; others take it over.
+        """
+        ids = [message.options["redis_message_id"] for message in messages]
+        try:
+            self._give_back(ids)
+        except redis.RedisError as error:
+            raise ConnectionClosed(error) from None
+
+    def close(self) -> None:
+        """Gives back what was taken and not yet handed on."""
+        ids = [taken.id for taken in self._taken]
+        self._taken.clear()
+        with suppress(redis.RedisError):
+            self._give_back(ids)
+
+    def _give_back(self, ids: list[str]) -> None:
+        # A worker that stops does not wait for a Redis that is known to fail: others take over what it has.
+        if ids and not (self._broker.stopping.is_set() and self._broker.outage.lasts):
+            self._queue.give_back(ids)
+
+    def _take(self) -> bool:
+        if self._broker.stopping.is_set():
+            # What is taken now would only have to be given back.
+            sleep(SHORTEST_TICK)
+            return False
+        try:
+            if monotonic() >= self._reclaim_at:
+                if count := self._queue.reclaim():
+                    log.info("messages found that got lost on their way from Redis", count=count)
+                self._reclaim_at = monotonic() + RECLAIM
+            self._taken.extend(self._queue.take(self._prefetch))
+        except redis.RedisError as error:
+            self._broker.outage.begins("take", error)
+            self._reclaim_at = 0.0
+            self._broker.stopping.wait(ASK_AGAIN)
+            return False
+        self._broker.outage.ends("take")
+        if self._taken:
+            self._pause = FIRST_PAUSE
+            return True
+        self._queue.arrived.wait(self._pause)
+        self._pause = min(2 * self._pause, self._longest_pause)
+        return False
+
+    def _settle(self, step: Callable[[], None]) -> None:
+        """Tells Redis what became of a message, however long that takes; or not at all when the worker stops.
+
+        Then the message runs a second time, elsewhere.
+        """
+        while True:
+            try:
+                step()
+            except redis.RedisError as error:
+                self._broker.outage.begins("settle", error)
+                if self._broker.stopping.wait(ASK_AGAIN):
+                    log.warning("a message ran, and Redis could not be told", error=repr(error))
+                    return
+            else:
+                self._broker.outage.ends("settle")
+                return
 
 
 class SortedSetBroker(RedisBroker):
@@ -91,24 +163,34 @@ class SortedSetBroker(RedisBroker):
     Args:
         client: a Redis client with timeouts.
         middleware: as for every dramatiq broker.
-        tick: seconds between two looks at what is due.
+        tick: seconds between two looks at what is due, at most.
     """
 
     def __init__(self, *, client: redis.Redis, middleware: list[dramatiq.Middleware], tick: float = TICK) -> None:
-        super().__init__(
-            client=client,
-            middleware=middleware,
-            heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            maintenance_chance=MAINTENANCE_CHANCE,
-        )
-        self._add = client.register_script(_ADD)
-        self._forward = client.register_script(_FORWARD)
+        # Its maintenance by chance is of no use: the forwarder's is regular, and judges by one clock.
+        super().__init__(client=client, middleware=middleware, maintenance_chance=0)
+        self._queues: dict[str, RedisQueue] = {}
+        self.outage = _Outage()
+        self.stopping = threading.Event()
         self.add_middleware(Forwarder(self, tick))
 
-    @property
-    def consumer_class(self) -> type[_Consumer]:
-        """What the worker reads queues with."""
-        return _Consumer
+    def queue(self, queue_name: str) -> RedisQueue:
+        """The queue of this name."""
+        if queue_name not in self._queues:
+            opened = RedisQueue(self.client, namespace=self.namespace, name=queue_name, worker=self.broker_id)
+            # Of two threads that come here at once, one opens a queue in vain.
+            self._queues.setdefault(queue_name, opened)
+        return self._queues[queue_name]
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
+        """What a worker takes messages with.
+
+        Args:
+            queue_name: the queue's.
+            prefetch: messages that the worker may hold.
+            timeout: milliseconds of the longest pause when none comes.
+        """
+        return _Consumer(self, queue_name, prefetch, timeout)
 
     def declare_queue(self, queue_name: str) -> None:
         """Declares a queue; none for delayed messages, since no worker holds those."""
@@ -120,9 +202,16 @@ class SortedSetBroker(RedisBroker):
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         """Sends a message, to be run in `delay` milliseconds at the earliest.
 
+        A message that this worker has taken, as for a retry, is sent when it is acknowledged.
+
         Raises:
             redis.RedisError: it was not sent, or it is not known whether it was.
         """
+        if isinstance(message, _Message):
+            self.emit_before("enqueue", message, delay)
+            message.runs_again, message.delay = True, delay
+            self.emit_after("enqueue", message, delay)
+            return message
         (sent,) = self.enqueue_many([(message, delay)])
         return sent
 
@@ -132,34 +221,19 @@ class SortedSetBroker(RedisBroker):
         Raises:
             redis.RedisError: some were not sent, or it is not known whether they were.
         """
-        # An id of its own for each sending: a message that is retried keeps its message id.
+        # An id of its own for each sending: a message may be sent several times.
         sent = [(message.copy(options={"redis_message_id": str(uuid.uuid4())}), delay) for message, delay in messages]
         for message, delay in sent:
             self.emit_before("enqueue", message, delay)
         with self.client.pipeline(transaction=False) as pipeline:
             for message, delay in sent:
-                queue = self._key(message.queue_name)
-                keys = [f"{queue}.msgs", f"{queue}.Z"]
+                queue = self.queue(message.queue_name)
                 # What is due at once waits a moment for nobody: a delay of 0 is due at the next tick.
-                if delay is None:
-                    pipeline.hset(keys[0], message.options["redis_message_id"], message.encode())
-                    pipeline.rpush(queue, message.options["redis_message_id"])
-                else:
-                    arguments = [max(0, int(delay)), message.options["redis_message_id"], message.encode()]
-                    self._add(keys=keys, args=arguments, client=pipeline)
+                queue.add(message.options["redis_message_id"], message.encode(), delay=delay, pipeline=pipeline)
             pipeline.execute()
         for message, delay in sent:
             self.emit_after("enqueue", message, delay)
         return [message for message, _ in sent]
-
-    def forward(self, queue_name: str) -> int:
-        """Moves up to `AT_ONCE` due messages to their queue, and returns how many they were.
-
-        Raises:
-            redis.RedisError: Redis can't be asked.
-        """
-        queue = self._key(queue_name)
-        return int(self._forward(keys=[queue, f"{queue}.Z"], args=[AT_ONCE]))
 
     def delayed(self, queue_name: str) -> int:
         """How many messages of a queue wait for their time.
@@ -167,52 +241,90 @@ class SortedSetBroker(RedisBroker):
         Raises:
             redis.RedisError: Redis can't be asked.
         """
-        return int(self.client.zcard(f"{self._key(queue_name)}.Z"))
+        return self.queue(queue_name).waiting()
 
     def flush(self, queue_name: str) -> None:
-        """Drops all messages of a queue, also those that wait."""
-        self.client.delete(f"{self._key(queue_name)}.Z")
-        super().flush(queue_name)
+        """Drops all messages of a queue, also those that wait and the dead.
 
-    def _key(self, queue_name: str) -> str:
-        return f"{self.namespace}:{queue_name}"
+        Raises:
+            redis.RedisError: Redis can't be asked.
+        """
+        self.queue(queue_name).clear()
 
 
 class Forwarder(dramatiq.Middleware):
-    """Moves due messages to their queues, from a thread in each worker. Any number may run."""
+    """Moves due messages to their queues and shows that its worker lives. Any number of workers may run one."""
 
     def __init__(self, broker: SortedSetBroker, tick: float) -> None:
         self._broker = broker
         self._tick = tick
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
 
-    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002 -- dramatiq's signature
+    def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002 -- dramatiq's signature
+        """Lets the worker ask Redis as long as it takes."""
+        self._broker.stopping.clear()
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
         """Starts."""
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._run, name="forwarder", daemon=True)
-        self._thread.start()
+        self._stopped = threading.Event()
+        threading.Thread(target=self._run, args=[self._stopped], name="forwarder", daemon=True).start()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
-        """Stops; what is due then, another worker moves, or this one after its next start."""
-        self._stop.set()
+        """Lets nothing wait for Redis any more."""
+        self._broker.stopping.set()
 
-    def _run(self) -> None:
-        while not self._stop.wait(self._tick):
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:  # noqa: ARG002
+        """Stops, but not before the last message has ended: until then, this worker lives."""
+        self._stopped.set()
+
+    def _run(self, stopped: threading.Event) -> None:
+        pause = 0.0
+        while not stopped.wait(pause):
+            pause = self._tick
             for queue_name in self._broker.get_declared_queues():
                 try:
-                    while self._broker.forward(queue_name) == AT_ONCE and not self._stop.is_set():
-                        pass
-                except redis.RedisError as error:
-                    log.warning("can't look for due messages", queue=queue_name, error=repr(error))
+                    tick = self._broker.queue(queue_name).tick()
+                except Exception as error:  # noqa: BLE001 -- without this thread, nothing delayed would run again
+                    self._broker.outage.begins("tick", error)
+                    continue
+                self._broker.outage.ends("tick")
+                if tick.taken_over:
+                    log.warning("messages taken over from a dead worker", queue=queue_name, count=tick.taken_over)
+                if tick.next_due >= 0:
+                    pause = min(pause, max(SHORTEST_TICK, tick.next_due / 1000))
+
+
+class _Outage:
+    """Says once that Redis fails, and once that it answers again."""
+
+    def __init__(self) -> None:
+        self._failing: set[str] = set()
+
+    @property
+    def lasts(self) -> bool:
+        return bool(self._failing)
+
+    def begins(self, asked: str, error: Exception) -> None:
+        if asked not in self._failing:
+            self._failing.add(asked)
+            log.warning("Redis fails", asked=asked, error=repr(error))
+
+    def ends(self, asked: str) -> None:
+        if asked in self._failing:
+            self._failing.discard(asked)
+            log.info("Redis answers again", asked=asked)
 
 
 def connect(url: str) -> redis.Redis:
-    """Returns a client that gives up soon and tries again a little: it is used from threads that must not hang."""
+    """Returns a client that gives up within some 2 s: it is used from threads that must not hang.
+
+    A connection that broke is tried again. An answer that did not come in time is not: the client repeats the command
+    on new connections, and each of those as often again, which on a Redis that hangs makes 18 s of 2.
+    """
     return redis.Redis.from_url(
         url,
         socket_connect_timeout=1,
         socket_timeout=2,
         health_check_interval=15,
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2, supported_errors=(redis.ConnectionError,)),
     )

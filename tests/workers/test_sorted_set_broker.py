@@ -1,5 +1,6 @@
 """Delayed messages on a real Redis: they run on time whatever happens to workers and to Redis meanwhile."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -9,6 +10,7 @@ import redis as client
 from dramatiq.middleware import Retries
 
 from tests.servers import Redis
+from workers import redis_queue
 from workers.sorted_set_broker import SortedSetBroker, connect
 
 QUEUE = "timers"
@@ -78,6 +80,11 @@ def message(broker: SortedSetBroker, name: str, actor: str = "note") -> dramatiq
     return sent
 
 
+def stored(broker: SortedSetBroker) -> int:
+    """How many messages Redis has, waiting, runnable or taken."""
+    return broker.client.hlen(f"dramatiq:{QUEUE}.msgs")
+
+
 def wait_until(done: Callable[[], bool], within: float) -> None:
     deadline = time.monotonic() + within
     while not done():
@@ -132,43 +139,182 @@ def test_a_retry_keeps_its_backoff(
     assert diary.failures == 1
 
 
-@pytest.mark.parametrize("away", [2.0, 4.0])
-def test_redis_goes_away_while_messages_fall_due_and_comes_back(
+def test_a_message_that_fails_while_redis_is_away_runs_again(
+    redis_server: Redis, broker: SortedSetBroker, diary: Diary, start_worker: Callable[[], dramatiq.Worker]
+) -> None:
+    @dramatiq.actor(broker=broker, queue_name=QUEUE)
+    def fail_with_redis(name: str) -> None:
+        if not diary.failures:
+            diary.failures += 1
+            redis_server.kill()
+            raise RuntimeError("the test says so")
+        diary.ran[name] = time.monotonic()
+
+    start_worker()
+    broker.enqueue(message(broker, "again", actor="fail_with_redis"))
+    wait_until(lambda: diary.failures == 1, 5)
+    time.sleep(1)
+    redis_server.restart()
+    wait_until(lambda: "again" in diary.ran, 10)
+    wait_until(lambda: stored(broker) == 0, 2)
+
+
+def test_a_message_that_is_sent_again_is_one_message(
+    broker: SortedSetBroker, diary: Diary, start_worker: Callable[[], dramatiq.Worker]
+) -> None:
+    retries: list[int] = []
+
+    @dramatiq.actor(broker=broker, queue_name=QUEUE)
+    def fail_twice(name: str) -> None:
+        retries.append(stored(broker))
+        if len(retries) < 3:
+            raise dramatiq.Retry(delay=50)
+        diary.ran[name] = time.monotonic()
+
+    start_worker()
+    broker.enqueue(message(broker, "again", actor="fail_twice"))
+    wait_until(lambda: "again" in diary.ran, 5)
+    assert retries == [1, 1, 1]
+    wait_until(lambda: stored(broker) == 0, 2)
+
+
+def test_what_got_lost_on_its_way_from_redis_runs(
+    broker: SortedSetBroker, diary: Diary, start_worker: Callable[[], dramatiq.Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = broker.queue(QUEUE)
+    take = queue._take
+    lost: list[object] = []
+
+    def take_in_vain(keys: list[str], args: list[str | int]) -> object:
+        answer = take(keys=keys, args=args)
+        if answer and not lost:
+            lost.append(answer)
+            raise client.TimeoutError("the test says so")
+        return answer
+
+    monkeypatch.setattr(queue, "_take", take_in_vain)
+    broker.enqueue_many([(message(broker, f"m{n}"), None) for n in range(10)])
+    start_worker()
+    wait_until(lambda: len(diary.ran) == 10, 5)
+    assert len(lost) == 1
+    wait_until(lambda: stored(broker) == 0, 2)
+
+
+def test_a_message_that_nobody_can_read_keeps_no_other_waiting(
+    broker: SortedSetBroker, diary: Diary, start_worker: Callable[[], dramatiq.Worker]
+) -> None:
+    with broker.client.pipeline() as pipeline:
+        broker.queue(QUEUE).add("foreign", b"not a message", delay=None, pipeline=pipeline)
+        pipeline.execute()
+    broker.enqueue(message(broker, "next"))
+    start_worker()
+    wait_until(lambda: "next" in diary.ran, 2)
+    wait_until(lambda: broker.client.zcard(f"dramatiq:{QUEUE}.XQ") == 1, 2)
+    wait_until(lambda: stored(broker) == 0, 2)
+
+
+def test_a_message_that_runs_for_long_is_not_taken_for_a_dead_worker_s(
     redis_server: Redis,
     broker: SortedSetBroker,
-    diary: Diary,
     start_worker: Callable[[], dramatiq.Worker],
-    away: float,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # By a clock ten times as fast: the message runs for twice as long as a worker may be silent.
+    monkeypatch.setattr(redis_queue, "SILENCE", 500)
+    began: list[str] = []
+
+    @dramatiq.actor(broker=broker, queue_name=QUEUE)
+    def work_long(name: str) -> None:
+        began.append(name)
+        time.sleep(1)
+
+    # All threads are busy and all places taken, so that the consumer asks Redis nothing meanwhile.
+    broker.enqueue_many([(message(broker, f"m{n}", actor="work_long"), None) for n in range(4)])
     start_worker()
-    broker.enqueue_many([(message(broker, f"m{n}"), 500) for n in range(50)])
+    wait_until(lambda: len(began) == 2, 2)
+    other = SortedSetBroker(client=connect(redis_server.url), middleware=[], tick=0.1)
+    queue = other.queue(QUEUE)
+    while len(began) < 4 or stored(broker):
+        assert queue.tick().taken_over == 0
+        time.sleep(0.05)
+    assert sorted(began) == ["m0", "m1", "m2", "m3"]
+    other.client.close()
+
+
+def test_a_worker_that_stops_lives_until_its_last_message_has_ended(
+    redis_server: Redis,
+    broker: SortedSetBroker,
+    start_worker: Callable[[], dramatiq.Worker],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redis_queue, "SILENCE", 500)
+    began: list[str] = []
+
+    @dramatiq.actor(broker=broker, queue_name=QUEUE)
+    def work_long(name: str) -> None:
+        began.append(name)
+        time.sleep(1.5)
+
+    broker.enqueue_many([(message(broker, f"m{n}", actor="work_long"), None) for n in range(4)])
+    worker = start_worker()
+    wait_until(lambda: len(began) == 2, 2)
+    other = SortedSetBroker(client=connect(redis_server.url), middleware=[], tick=0.1)
+    queue = other.queue(QUEUE)
+    stopping = threading.Thread(target=worker.stop)
+    stopping.start()
+    while stopping.is_alive():
+        assert queue.tick().taken_over == 0
+        time.sleep(0.05)
+    # What had not begun is for others, at once.
+    assert (len(began), len(queue.take(9))) == (2, 2)
+    other.client.close()
+
+
+@pytest.mark.parametrize(("fail", "within"), [(Redis.kill, 3), (Redis.pause, 8)], ids=["gone", "hung"])
+def test_a_worker_stops_soon_when_redis_fails(
+    redis_server: Redis,
+    broker: SortedSetBroker,
+    start_worker: Callable[[], dramatiq.Worker],
+    fail: Callable[[Redis], None],
+    within: float,
+) -> None:
+    began: list[str] = []
+
+    @dramatiq.actor(broker=broker, queue_name=QUEUE)
+    def outlive_redis(name: str) -> None:
+        began.append(name)
+        if len(began) == 1:
+            fail(redis_server)
+
+    broker.enqueue_many([(message(broker, f"m{n}", actor="outlive_redis"), None) for n in range(4)])
+    worker = start_worker()
+    # Both threads have something to say to Redis, and two messages wait for them.
+    wait_until(lambda: len(began) == 2, 5)
+    time.sleep(0.5)
+    before = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - before < within
     redis_server.kill()
-    time.sleep(away)
     redis_server.restart()
-    wait_until(lambda: len(diary.ran) == 50, 15)
+    # What ran and could not be reported is still there, for another worker, as is what did not run.
+    assert stored(broker) == 4
 
 
-def test_redis_hangs_while_messages_fall_due_and_goes_on(
-    redis_server: Redis, broker: SortedSetBroker, diary: Diary, start_worker: Callable[[], dramatiq.Worker]
+@pytest.mark.parametrize(("fail", "within"), [(Redis.kill, 1), (Redis.pause, 3)], ids=["gone", "hung"])
+def test_a_sender_gives_up_soon_when_redis_fails(
+    redis_server: Redis, broker: SortedSetBroker, fail: Callable[[Redis], None], within: float
 ) -> None:
-    start_worker()
-    broker.enqueue_many([(message(broker, f"m{n}"), 500) for n in range(50)])
-    redis_server.pause()
-    time.sleep(3)
-    redis_server.resume()
-    wait_until(lambda: len(diary.ran) == 50, 15)
+    broker.enqueue(message(broker, "before"))
+    fail(redis_server)
+    for _ in range(2):  # on a connection that was open, and on a new one
+        before = time.monotonic()
+        with pytest.raises((client.ConnectionError, client.TimeoutError)):
+            broker.enqueue(message(broker, "meanwhile"))
+        assert time.monotonic() - before < within
 
 
-def test_redis_refuses_writes_for_a_while(
-    redis_server: Redis, broker: SortedSetBroker, diary: Diary, start_worker: Callable[[], dramatiq.Worker]
-) -> None:
-    start_worker()
-    broker.enqueue_many([(message(broker, f"m{n}"), 500) for n in range(50)])
-    admin = client.Redis.from_url(redis_server.url)
-    admin.config_set("maxmemory", 1)
-    time.sleep(3)
-    with pytest.raises(client.RedisError):
-        broker.enqueue(message(broker, "refused"))
-    admin.config_set("maxmemory", 0)
-    wait_until(lambda: len(diary.ran) == 50, 20)
-    admin.close()
+def test_a_connection_that_broke_meanwhile_is_not_felt(redis_server: Redis, broker: SortedSetBroker) -> None:
+    broker.enqueue(message(broker, "before"))
+    redis_server.restart()
+    broker.enqueue(message(broker, "after"))
+    assert stored(broker) == 2

@@ -6,6 +6,7 @@ from domain.errors import InvalidInput
 from domain.order import letters
 from domain.order.room import OrderRoom
 from domain.outbox import Letter
+from domain.payment.ports import STATUS_CHANGED
 from workers.relay import Deliver
 from workers.webhook import Webhook
 
@@ -25,8 +26,17 @@ def deliveries(room: OrderRoom, webhook: Webhook | None) -> Mapping[str, Deliver
             case _:
                 raise InvalidInput("This letter does not say which money is to go back.")
 
+    async def payment_status_changed(letter: Letter) -> None:
+        # Where payments are in the same database, their news needs no broker: also when the payment service, which
+        # would send it, died in between.
+        match letter.payload:
+            case {"orderSn": str(order_sn)}:
+                await room.settling.settle(order_sn)
+            case _:
+                raise InvalidInput("This letter does not say whose payment changed.")
+
     async def changed(letter: Letter) -> None:
         if webhook is not None:
             await webhook.announce(letter)
 
-    return {letters.REFUND: refund, letters.CHANGED: changed}
+    return {letters.REFUND: refund, letters.CHANGED: changed, STATUS_CHANGED: payment_status_changed}

@@ -1,6 +1,5 @@
 """Payments whose message was lost are found, and their orders settled."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,7 +12,7 @@ from domain.database import Database
 from domain.errors import UpstreamUnavailable
 from domain.order import reconciling
 from domain.order.models import Order
-from domain.order.ports import ChangedPayment, Payment
+from domain.order.ports import ChangedPayment
 from domain.order.reconciling import Reconciling
 from domain.order.room import OrderRoom
 from domain.order.states import PaymentStatus, TradeState
@@ -29,42 +28,19 @@ OLD: Final = {"create_time": NOW - 5 * MINUTE}
 
 
 @dataclass
-class ListedPayments(FakePayments):
-    """A payment service with any number of payments an order; it lists what changed, unless a test says otherwise."""
+class CountedPayments(FakePayments):
+    """A payment service that counts how often it was asked for what changed."""
 
-    clock: FrozenClock = field(default_factory=lambda: FrozenClock(NOW))
-    changes: dict[str, ChangedPayment] = field(default_factory=dict)
-    lists: bool = True
     listed: int = 0
-
-    def change(
-        self, order_sn: str, status: PaymentStatus = PaymentStatus.SUCCESS, *, sn: str = "", ago: int = 0
-    ) -> str:
-        """Something happens to a payment, `ago` seconds ago, and nobody is told."""
-        sn = sn or f"PMT{order_sn[3:]}"
-        known = self.changes.get(sn)
-        number = known.id if known else len(self.changes) + 1
-        payment = Payment(sn, order_sn, "WECHAT_PAY", PRICE, status, self.clock.at)
-        at = self.clock.at.replace(microsecond=0) - timedelta(seconds=ago)
-        self.changes[sn] = ChangedPayment(payment, number, at)
-        return sn
 
     async def changed(self, since: datetime, after_id: int, limit: int) -> list[ChangedPayment] | None:
         self.listed += 1
-        self._answer()
-        if not self.lists:
-            return None
-        known = sorted(self.changes.values(), key=lambda each: (each.changed_at, each.id))
-        return [each for each in known if (each.changed_at, each.id) > (since, after_id)][:limit]
+        return await super().changed(since, after_id, limit)
 
-    async def of_orders(self, order_sns: Sequence[str]) -> dict[str, list[Payment]]:
-        self.asked.extend(order_sns)
-        self._answer()
-        found: dict[str, list[Payment]] = {}
-        for each in self.changes.values():
-            if each.payment.order_sn in order_sns:
-                found.setdefault(each.payment.order_sn, []).append(each.payment)
-        return found
+    def change(self, order_sn: str, status: PaymentStatus = PaymentStatus.SUCCESS, *, at: datetime = NOW) -> str:
+        """The order's payment comes to stand so, and nobody is told. Returns its sn."""
+        self.at = at
+        return self.pay(order_sn, PRICE, status).sn
 
 
 @dataclass
@@ -83,14 +59,14 @@ class Settled:
 
 
 @pytest.fixture
-def payments(clock: FrozenClock) -> ListedPayments:
-    return ListedPayments(clock=clock)
+def payments() -> CountedPayments:
+    return CountedPayments()
 
 
 @pytest.fixture(params=["list", "walk"])
-def either(request: pytest.FixtureRequest, payments: ListedPayments) -> str:
+def either(request: pytest.FixtureRequest, payments: CountedPayments) -> str:
     """A payment service that lists what changed, and one that does not."""
-    payments.lists = request.param == "list"
+    payments.lists_changes = request.param == "list"
     return str(request.param)
 
 
@@ -100,7 +76,7 @@ def settled(room: OrderRoom) -> Settled:
 
 
 @pytest.fixture
-def reconcile(database: Database, clock: FrozenClock, payments: ListedPayments, settled: Settled) -> Reconciling:
+def reconcile(database: Database, clock: FrozenClock, payments: CountedPayments, settled: Settled) -> Reconciling:
     return Reconciling(database, clock, payments, settled)
 
 
@@ -121,7 +97,7 @@ async def request_refund(database: Database, order_sn: str, payment_sn: str, *, 
 
 @pytest.mark.usefixtures("either")
 async def test_an_order_that_was_paid_unheard_of_is_paid(
-    reconcile: Reconciling, database: Database, payments: ListedPayments
+    reconcile: Reconciling, database: Database, payments: CountedPayments
 ) -> None:
     order, other = [await add_order(database, **OLD) for _ in range(2)]
     payments.change(order.sn)
@@ -132,7 +108,7 @@ async def test_an_order_that_was_paid_unheard_of_is_paid(
 
 @pytest.mark.usefixtures("either")
 async def test_money_that_came_unheard_of_for_a_closed_order_goes_back_once(
-    reconcile: Reconciling, database: Database, payments: ListedPayments, settled: Settled
+    reconcile: Reconciling, database: Database, payments: CountedPayments, settled: Settled
 ) -> None:
     order = await add_order(database, **OLD, **after(-MINUTE), trade_state=CANCELLED)
     payment_sn = payments.change(order.sn)
@@ -146,7 +122,7 @@ async def test_money_that_came_unheard_of_for_a_closed_order_goes_back_once(
 
 @pytest.mark.usefixtures("either")
 async def test_a_refund_that_was_made_unheard_of_is_recorded(
-    reconcile: Reconciling, database: Database, payments: ListedPayments, settled: Settled
+    reconcile: Reconciling, database: Database, payments: CountedPayments, settled: Settled
 ) -> None:
     order = await add_order(database, **OLD, **after(-timedelta(days=1)), trade_state=CANCELLED)
     payment_sn = payments.change(order.sn, PaymentStatus.REFUNDED)
@@ -158,20 +134,19 @@ async def test_a_refund_that_was_made_unheard_of_is_recorded(
 
 
 async def test_a_second_payment_beside_a_paid_order_goes_back(
-    reconcile: Reconciling, database: Database, payments: ListedPayments
+    reconcile: Reconciling, database: Database, payments: CountedPayments
 ) -> None:
-    orders = [
-        await add_order(database, trade_state=each, payment_sn="PMTFIRST")
-        for each in (WAIT_USE, TradeState.USED, TradeState.EXPIRED, TradeState.REFUNDED)
-    ]
+    orders = [await add_order(database, trade_state=each) for each in (WAIT_USE, TradeState.USED, TradeState.EXPIRED)]
+    second = []
     for order in orders:
-        payments.change(order.sn, sn=f"PMTSECOND{order.sn[-4:]}")
+        await change(database, order.sn, payment_sn=payments.change(order.sn))
+        second.append(payments.pay_again(order.sn, PRICE).sn)
     await reconcile.run("")
-    assert {row["order_sn"] for row in await stored(database, REFUNDS)} == {order.sn for order in orders}
+    assert sorted(row["payment_sn"] for row in await stored(database, REFUNDS)) == sorted(second)
 
 
 async def test_an_order_whose_money_went_back_unheard_of_is_refunded(
-    reconcile: Reconciling, database: Database, payments: ListedPayments
+    reconcile: Reconciling, database: Database, payments: CountedPayments
 ) -> None:
     order = await add_order(database, trade_state=WAIT_USE)
     await change(database, order.sn, payment_sn=payments.change(order.sn, PaymentStatus.REFUNDED))
@@ -181,7 +156,7 @@ async def test_an_order_whose_money_went_back_unheard_of_is_refunded(
 
 @pytest.mark.usefixtures("either")
 async def test_orders_that_know_of_their_payments_are_left_alone(
-    reconcile: Reconciling, database: Database, payments: ListedPayments, settled: Settled
+    reconcile: Reconciling, database: Database, payments: CountedPayments, settled: Settled
 ) -> None:
     for each in (WAIT_USE, TradeState.USED, TradeState.EXPIRED):
         order = await add_order(database, **OLD, trade_state=each)
@@ -204,7 +179,7 @@ async def test_orders_that_know_of_their_payments_are_left_alone(
 
 
 async def test_where_nothing_was_missed_a_run_costs_a_question_and_at_most_one_statement(
-    reconcile: Reconciling, database: Database, payments: ListedPayments
+    reconcile: Reconciling, database: Database, payments: CountedPayments
 ) -> None:
     ran: list[str] = []
 
@@ -220,14 +195,14 @@ async def test_where_nothing_was_missed_a_run_costs_a_question_and_at_most_one_s
     assert (payments.listed, len(ran)) == (1, 1)
     assert await reconcile.run(note) == note
     assert (payments.listed, len(ran)) == (2, 2)
-    payments.changes.clear()
+    payments._changes.clear()
     assert await reconcile.run(note) == note
     assert (payments.listed, len(ran)) == (3, 2)
     assert payments.asked == []
 
 
 async def test_a_run_goes_on_where_the_last_one_stopped(
-    reconcile: Reconciling, database: Database, payments: ListedPayments, clock: FrozenClock, settled: Settled
+    reconcile: Reconciling, database: Database, payments: CountedPayments, clock: FrozenClock, settled: Settled
 ) -> None:
     first = await add_order(database, trade_state=WAIT_USE)
     await change(database, first.sn, payment_sn=payments.change(first.sn))
@@ -235,30 +210,30 @@ async def test_a_run_goes_on_where_the_last_one_stopped(
     clock.advance(timedelta(days=30))
     # Nothing ran for a month. What fell into it is older than a first run would look at.
     lost = await add_order(database)
-    payments.change(lost.sn, ago=29 * 86_400)
+    payments.change(lost.sn, at=NOW + timedelta(days=1))
     await reconcile.run(note)
     assert settled.sns == [lost.sn]
 
 
 async def test_a_first_run_looks_a_day_back_and_no_further(
-    reconcile: Reconciling, database: Database, payments: ListedPayments, settled: Settled
+    reconcile: Reconciling, database: Database, payments: CountedPayments, settled: Settled
 ) -> None:
     recent, ancient = [await add_order(database) for _ in range(2)]
-    payments.change(recent.sn, ago=23 * 3600)
-    payments.change(ancient.sn, ago=25 * 3600)
+    payments.change(recent.sn, at=NOW - timedelta(hours=23))
+    payments.change(ancient.sn, at=NOW - timedelta(hours=25))
     await reconcile.run(await reconcile.run("nothing that a run would have noted"))
     assert settled.sns == [recent.sn]
 
 
 async def test_a_change_that_shows_up_late_is_not_missed(
-    reconcile: Reconciling, database: Database, payments: ListedPayments, clock: FrozenClock, settled: Settled
+    reconcile: Reconciling, database: Database, payments: CountedPayments, clock: FrozenClock, settled: Settled
 ) -> None:
     known = await add_order(database, trade_state=WAIT_USE)
     await change(database, known.sn, payment_sn=payments.change(known.sn))
     note = await reconcile.run("")
     clock.advance(MINUTE)
     late = await add_order(database)
-    payments.change(late.sn, ago=60 + 119)
+    payments.change(late.sn, at=NOW - 119 * SECOND)
     await reconcile.run(note)
     assert settled.sns == [late.sn]
 
@@ -266,7 +241,7 @@ async def test_a_change_that_shows_up_late_is_not_missed(
 async def test_more_changes_than_one_run_reads_are_read_by_the_next_ones(
     reconcile: Reconciling,
     database: Database,
-    payments: ListedPayments,
+    payments: CountedPayments,
     settled: Settled,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -275,7 +250,7 @@ async def test_more_changes_than_one_run_reads_are_read_by_the_next_ones(
     # Of three changes a second, some end a page and some stand in its middle; all lie within the overlap.
     orders = [await add_order(database) for _ in range(20)]
     for number, order in enumerate(orders):
-        payments.change(order.sn, ago=100 - number // 4)
+        payments.change(order.sn, at=NOW - (100 - number // 4) * SECOND)
     note = ""
     for run in range(1, 5):
         note = await reconcile.run(note)
@@ -284,7 +259,7 @@ async def test_more_changes_than_one_run_reads_are_read_by_the_next_ones(
 
 
 async def test_while_the_payment_service_is_away_nothing_is_passed_over(
-    reconcile: Reconciling, database: Database, payments: ListedPayments
+    reconcile: Reconciling, database: Database, payments: CountedPayments
 ) -> None:
     order = await add_order(database)
     note = await reconcile.run("")
@@ -299,7 +274,7 @@ async def test_while_the_payment_service_is_away_nothing_is_passed_over(
 
 @pytest.mark.parametrize("failure", [UpstreamUnavailable("payment", "away"), RuntimeError("a bug")])
 async def test_one_order_that_can_not_be_settled_keeps_no_other_from_it(
-    reconcile: Reconciling, database: Database, payments: ListedPayments, settled: Settled, failure: Exception
+    reconcile: Reconciling, database: Database, payments: CountedPayments, settled: Settled, failure: Exception
 ) -> None:
     stubborn, other = [await add_order(database) for _ in range(2)]
     for order in (stubborn, other):
@@ -314,7 +289,7 @@ async def test_one_order_that_can_not_be_settled_keeps_no_other_from_it(
     assert await state(database, other) is WAIT_USE
 
 
-async def test_money_that_came_for_no_order_is_said_once(reconcile: Reconciling, payments: ListedPayments) -> None:
+async def test_money_that_came_for_no_order_is_said_once(reconcile: Reconciling, payments: CountedPayments) -> None:
     payment_sn = payments.change("HSO20260520120000MISSING0")
     note = ""
     with capture_logs() as logs:
@@ -324,9 +299,9 @@ async def test_money_that_came_for_no_order_is_said_once(reconcile: Reconciling,
 
 
 async def test_the_walk_asks_of_what_waits_and_of_what_closed_within_the_hour(
-    reconcile: Reconciling, database: Database, payments: ListedPayments
+    reconcile: Reconciling, database: Database, payments: CountedPayments
 ) -> None:
-    payments.lists = False
+    payments.lists_changes = False
     hour = timedelta(hours=1)
     waits = await add_order(database, **OLD)
     closed = await add_order(database, **OLD, **after(-hour), trade_state=CANCELLED)
@@ -340,11 +315,11 @@ async def test_the_walk_asks_of_what_waits_and_of_what_closed_within_the_hour(
 
 
 async def test_a_long_walk_is_gone_in_parts_and_begun_again_at_its_end(
-    reconcile: Reconciling, database: Database, payments: ListedPayments, monkeypatch: pytest.MonkeyPatch
+    reconcile: Reconciling, database: Database, payments: CountedPayments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciling, "QUESTION", 2)
     monkeypatch.setattr(reconciling, "QUESTIONS", 3)
-    payments.lists = False
+    payments.lists_changes = False
     orders = [
         await add_order(database, **OLD, **after(timedelta(milliseconds=number // 3)), trade_state=each)
         for each in (WAIT_PAY, CANCELLED)
@@ -359,14 +334,14 @@ async def test_a_long_walk_is_gone_in_parts_and_begun_again_at_its_end(
 
 
 async def test_a_payment_service_that_learns_to_list_is_read_from_then_on(
-    reconcile: Reconciling, database: Database, payments: ListedPayments, settled: Settled
+    reconcile: Reconciling, database: Database, payments: CountedPayments, settled: Settled
 ) -> None:
-    payments.lists = False
+    payments.lists_changes = False
     note = await reconcile.run("")
     order = await add_order(database)
     payments.change(order.sn)
-    payments.lists = True
+    payments.lists_changes = True
     note = await reconcile.run(note)
     assert settled.sns == [order.sn]
-    payments.lists = False
+    payments.lists_changes = False
     assert (await reconcile.run(note)).startswith("orders")

@@ -3,14 +3,12 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from domain import outbox
 from domain.columns import table_of
 from domain.database import Database
 from domain.leases import JobLease, Leases
-from domain.order.ports import ChangedPayment
 from domain.order.room import OrderRoom
 from domain.order.states import TradeState
 from domain.outbox import Outbox
@@ -26,19 +24,6 @@ from workers.scheduler import Job, Scheduler
 JULY = datetime(2026, 7, 2, tzinfo=UTC)
 
 
-class ListedPayments(FakePayments):
-    """A payment service that lists the one payment of each order."""
-
-    async def changed(self, since: datetime, after_id: int, limit: int) -> list[ChangedPayment] | None:
-        self._answer()
-        return [ChangedPayment(each, 1, NOW) for each in self.payments.values() if (since, after_id) < (NOW, 1)][:limit]
-
-
-@pytest.fixture
-def payments() -> ListedPayments:
-    return ListedPayments()
-
-
 async def do_all(room: OrderRoom) -> list[bool]:
     """One look at each job."""
     todo = jobs(room)
@@ -51,7 +36,7 @@ async def notes(database: Database) -> dict[str, str]:
 
 
 async def test_a_paid_order_whose_message_was_lost_is_paid_used_and_settled(
-    room: OrderRoom, database: Database, clock: FrozenClock, payments: ListedPayments
+    room: OrderRoom, database: Database, clock: FrozenClock, payments: FakePayments
 ) -> None:
     order = await add_order(database)
     payments.pay(order.sn, PRICE)

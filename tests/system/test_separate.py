@@ -30,7 +30,7 @@ def test_an_order_is_placed_paid_and_another_one_closed(installation: Installati
     for program in ("travel-rpc", "payment-rpc"):
         installation.start(program)
     installation.start_worker()
-    installation.start("bff", HOMESTAY_PAY_WINDOW="3")
+    installation.start("bff", HOMESTAY_PAY_WINDOW="10")
     token = installation.token()
 
     order = installation.place(token)
@@ -40,7 +40,7 @@ def test_an_order_is_placed_paid_and_another_one_closed(installation: Installati
     paid = installation.wait_for(order["sn"], "WAIT_USE", token=token, within=5)
     assert paid["payment"]["payTime"] is not None
 
-    closed = installation.wait_for(unpaid["sn"], "CANCELLED", token=token, within=5)
+    closed = installation.wait_for(unpaid["sn"], "CANCELLED", token=token, within=15)
     assert closed["closeReason"] == "UNPAID_TIMEOUT"
     assert installation.detail(order["sn"], token)["tradeState"] == "WAIT_USE"
 

@@ -15,6 +15,7 @@ takes some, and lets the others go through.
 """
 
 import threading
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import redis
@@ -34,14 +35,15 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 # A client that got no answer sends again: the second time changes nothing.
 _ADD: Final = """
 local msgs, list, waiting = unpack(KEYS)
-local id, message, delay = unpack(ARGV)
-if redis.call('HSETNX', msgs, id, message) == 0 then
-    return
-end
-if delay == '' then
-    redis.call('RPUSH', list, id)
-else
-    redis.call('ZADD', waiting, now + delay, id)
+for i = 1, #ARGV, 3 do
+    local id, message, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+    if redis.call('HSETNX', msgs, id, message) == 1 then
+        if delay == '' then
+            redis.call('RPUSH', list, id)
+        else
+            redis.call('ZADD', waiting, now + delay, id)
+        end
+    end
 end
 """
 # A worker that has taken something must be known, or nobody would take it over.
@@ -152,6 +154,15 @@ return {now, tonumber(steady), taken_over, redis.call('LLEN', list), first and f
 """
 
 
+class New(NamedTuple):
+    """A message that is sent."""
+
+    id: str
+    encoded: bytes
+    # Milliseconds until it falls due; None if it may run at once.
+    delay: int | None
+
+
 class Tick(NamedTuple):
     """What one look at a queue did and found."""
 
@@ -202,10 +213,14 @@ class RedisQueue:
         # Set when there may be something to take.
         self.arrived = threading.Event()
 
-    def add(self, id_: str, encoded: bytes, *, delay: int | None, pipeline: redis.client.Pipeline) -> None:
-        """Adds a message that falls due in `delay` milliseconds, or may run at once, when the pipeline is run."""
+    def add(self, messages: Sequence[New]) -> None:
+        """Adds messages, in one round trip for every `AT_ONCE` of them."""
         keys = [self._msgs, self._list, self._waiting]
-        self._add(keys=keys, args=[id_, encoded, _or_nothing(delay)], client=pipeline)
+        for start in range(0, len(messages), AT_ONCE):
+            arguments: list[str | bytes | int] = []
+            for id_, encoded, delay in messages[start : start + AT_ONCE]:
+                arguments += (id_, encoded, _or_nothing(delay))
+            self._add(keys=keys, args=arguments)
 
     def take(self, prefetch: int) -> list[Taken]:
         """Takes messages until this worker holds `prefetch` of them."""

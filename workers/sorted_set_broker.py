@@ -7,8 +7,8 @@ dramatiq's (`send_with_options(delay=…)`, `Retry(delay=…)`, backoff of retri
 which is why that minor version is pinned.
 """
 
+import secrets
 import threading
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -23,7 +23,7 @@ from dramatiq.errors import ConnectionClosed, DecodeError
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from workers.redis_queue import RedisQueue, Taken
+from workers.redis_queue import New, RedisQueue, Taken
 
 log = structlog.get_logger(__name__)
 
@@ -216,21 +216,25 @@ class SortedSetBroker(RedisBroker):
         return sent
 
     def enqueue_many(self, messages: Sequence[tuple[dramatiq.Message[Any], int | None]]) -> list[dramatiq.Message[Any]]:
-        """Sends messages, each with its delay in milliseconds, in one round trip.
+        """Sends messages, each with its delay in milliseconds, hundreds in one round trip.
 
         Raises:
             redis.RedisError: some were not sent, or it is not known whether they were.
         """
-        # An id of its own for each sending: a message may be sent several times.
-        sent = [(message.copy(options={"redis_message_id": str(uuid.uuid4())}), delay) for message, delay in messages]
+        # An id of its own for each sending, since a message may be sent several times; short, since many wait.
+        sent = [
+            (message.copy(options={"redis_message_id": secrets.token_urlsafe(12)}), delay)
+            for message, delay in messages
+        ]
         for message, delay in sent:
             self.emit_before("enqueue", message, delay)
-        with self.client.pipeline(transaction=False) as pipeline:
-            for message, delay in sent:
-                queue = self.queue(message.queue_name)
-                # What is due at once waits a moment for nobody: a delay of 0 is due at the next tick.
-                queue.add(message.options["redis_message_id"], message.encode(), delay=delay, pipeline=pipeline)
-            pipeline.execute()
+        new: dict[str, list[New]] = {}
+        for message, delay in sent:
+            # What is due at once waits a moment for nobody: a delay of 0 is due at the next tick.
+            each = New(message.options["redis_message_id"], message.encode(), delay)
+            new.setdefault(message.queue_name, []).append(each)
+        for queue_name, added in new.items():
+            self.queue(queue_name).add(added)
         for message, delay in sent:
             self.emit_after("enqueue", message, delay)
         return [message for message, _ in sent]

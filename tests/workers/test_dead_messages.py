@@ -88,6 +88,8 @@ def test_what_an_actor_refuses_is_dead_at_once(workshop: Workshop) -> None:
     workshop.wait_for_deaths(1)
     (dead,) = workshop.dead.of(QUEUE)
     assert dead.arguments == ("a", True)
+    # dramatiq's own broker does not tell.
+    assert dead.error == ("Refused('a')" if isinstance(workshop.broker, SortedSetBroker) else "")
     assert workshop.tries == ["a"]
 
 
@@ -106,6 +108,19 @@ def test_a_message_that_is_revived_has_all_its_tries_before_it(workshop: Worksho
     assert workshop.dead.revive(QUEUE, [dead.id, "unknown"]) == 0
     workshop.broker.join(QUEUE, timeout=5000)
     assert len(workshop.tries) == 5
+
+
+def test_a_message_is_revived_once_by_whoever_comes_first(workshop: Workshop) -> None:
+    workshop.work.send("a")
+    workshop.wait_for_deaths(1)
+    (dead,) = workshop.dead.of(QUEUE)
+    encoded = workshop.dead._client.hget(f"dramatiq:{QUEUE}.XQ.msgs", dead.id)
+    workshop.mended = True
+    assert workshop.dead.revive(QUEUE, [dead.id]) == 1
+    # A second operator who had read it by then.
+    keys = workshop.dead._keys(QUEUE)
+    assert workshop.dead._revive(keys=keys, args=[dead.id, encoded]) == 0
+    workshop.wait_until(lambda: len(workshop.tries) == 3)
 
 
 def test_a_message_that_is_dropped_is_gone(workshop: Workshop) -> None:

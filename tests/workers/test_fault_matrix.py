@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from tests.servers import Redis, require
-from tests.workers.rounds import HELD, Round
+from tests.workers.rounds import HELD, THREADS, Round
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def test_a_worker_is_killed_with_messages_in_its_hands(running: Round, table: li
     # What it held waits until it counts as dead (5 s), and for the threads, which have two seconds' work of such.
     judge(running, table, f"worker killed, {successor} one goes on: what it held", since=goes_on, bound=12, name="held")
     judge(
-        running, table, f"worker killed, {successor} one goes on: what waited", since=goes_on, bound=6, name="waiting"
+        running, table, f"worker killed, {successor} one goes on: what waited", since=goes_on, bound=8, name="waiting"
     )
 
 
@@ -137,11 +137,14 @@ FAULTS = [
 def test_messages_fall_due_while_redis_fails(running: Round, table: list[Row], fault: Fault) -> None:
     # Two, so that one could take the other, cut off as well, for dead.
     running.start_workers(2)
-    began, ends = 1.0, 1.0 + fault.seconds
-    running.send("underway", [began - 0.5] * HELD, seconds=0.5)
-    running.send("meanwhile", spread(500, began - 0.1, ends))
+    begins, ends = 1.0, 1.0 + fault.seconds
+    sent = time.time()
+    running.send("underway", [begins - 0.5] * THREADS, seconds=1)
+    # The consumers are idle by then, and ask for messages after the forwarders have asked for what is due.
+    running.send("meanwhile", spread(500, begins + 0.1, ends))
     running.send("afterwards", spread(100, ends + 0.5, ends + 1.5))
-    running.wait_until_taken(HELD, within=5)
+    running.wait_until_taken(THREADS, within=5)
+    time.sleep(max(0, sent + begins - time.time()))
     fault.begin(running.server)
     time.sleep(fault.seconds)
     fault.end(running.server)
@@ -190,6 +193,6 @@ def test_a_worker_is_restarted_in_order_with_a_backlog(running: Round, table: li
     goes_on = time.time()
     running.wait_until_all_ran(within=30)
     # The backlog of 1500 x 10 ms takes eight threads two seconds.
-    judge(running, table, "worker restarted in order, 3,000 pending", since=goes_on, bound=6)
+    judge(running, table, "worker restarted in order, 3,000 pending", since=goes_on, bound=8)
     assert running.ran_again() == 0
     running.wait_until_nothing_is_left(within=2)

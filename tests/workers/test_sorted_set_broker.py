@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import dramatiq
 import pytest
@@ -11,6 +12,7 @@ from dramatiq.middleware import Retries
 
 from tests.servers import Redis
 from workers import redis_queue
+from workers.redis_queue import New
 from workers.sorted_set_broker import SortedSetBroker, connect
 
 QUEUE = "timers"
@@ -203,9 +205,7 @@ def test_what_got_lost_on_its_way_from_redis_runs(
 def test_a_message_that_nobody_can_read_keeps_no_other_waiting(
     broker: SortedSetBroker, diary: Diary, start_worker: Callable[[], dramatiq.Worker]
 ) -> None:
-    with broker.client.pipeline() as pipeline:
-        broker.queue(QUEUE).add("foreign", b"not a message", delay=None, pipeline=pipeline)
-        pipeline.execute()
+    broker.queue(QUEUE).add([New("foreign", b"not a message", delay=None)])
     broker.enqueue(message(broker, "next"))
     start_worker()
     wait_until(lambda: "next" in diary.ran, 2)
@@ -313,8 +313,20 @@ def test_a_sender_gives_up_soon_when_redis_fails(
         assert time.monotonic() - before < within
 
 
-def test_a_connection_that_broke_meanwhile_is_not_felt(redis_server: Redis, broker: SortedSetBroker) -> None:
+def test_a_connection_that_breaks_under_a_message_is_not_felt(
+    broker: SortedSetBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broker.enqueue(message(broker, "before"))
-    redis_server.restart()
+    read, broken = client.Connection.read_response, [True]
+
+    def read_no_more(self: client.Connection, *arguments: Any, **named: Any) -> Any:
+        answer = read(self, *arguments, **named)
+        if broken:
+            broken.clear()
+            raise client.ConnectionError("the test says so")
+        return answer
+
+    monkeypatch.setattr(client.Connection, "read_response", read_no_more)
     broker.enqueue(message(broker, "after"))
+    assert not broken
     assert stored(broker) == 2

@@ -35,13 +35,18 @@ AT_ONCE: Final = 2000
 PATIENCE: Final = 300
 
 
+def sn(number: int) -> str:
+    """An order's number."""
+    return f"HSO20260520120000{number:08d}"
+
+
 def rows(count: int, close_at: datetime) -> Iterator[list[dict[str, Any]]]:
     """The orders, in pieces that fit one statement."""
     now = datetime.now(UTC)
     for start in range(0, count, AT_ONCE):
         yield [
             {
-                "sn": f"HSO20260520120000{number:08d}",
+                "sn": sn(number),
                 "user_id": number,
                 "homestay_id": number,
                 "homestay_business_id": 1,
@@ -64,17 +69,28 @@ def rows(count: int, close_at: datetime) -> Iterator[list[dict[str, Any]]]:
         ]
 
 
-async def prepare(database: Database, broker: SortedSetBroker | None, count: int, due: datetime) -> None:
-    """Stores the orders, and sends the message of each."""
+async def place(database: Database, count: int) -> None:
+    """Stores the orders, which fall due much later."""
     done = 0
-    for part in rows(count, due):
+    for part in rows(count, datetime.now(UTC) + timedelta(days=1)):
         await database.write(lambda connection, part=part: connection.execute(sa.insert(ORDERS), part))  # type: ignore[misc]
-        if broker is not None:
-            delay = max(0, round((due - datetime.now(UTC)).total_seconds() * 1000) + 50)
-            broker.enqueue_many([(actors.close_unpaid_message(row["sn"]), delay) for row in part])
         done += len(part)
         print(f"\r{done:>8} of {count} orders placed", end="", file=sys.stderr)  # noqa: T201
     print(file=sys.stderr)  # noqa: T201
+
+
+async def set_timers(database: Database, broker: SortedSetBroker | None, count: int) -> datetime:
+    """Lets all orders fall due in one moment soon, and sends the message of each."""
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10 + count / 2000)
+    await database.write(lambda connection: connection.execute(sa.update(ORDERS).values(close_at=due)))
+    if broker is not None:
+        for start in range(0, count, AT_ONCE):
+            delay = max(0, round((due - datetime.now(UTC)).total_seconds() * 1000) + 50)
+            sns = map(sn, range(start, min(start + AT_ONCE, count)))
+            broker.enqueue_many([(actors.close_unpaid_message(each), delay) for each in sns])
+    if datetime.now(UTC) > due:
+        raise SystemExit("the orders fell due before everything was in place: the machine is too slow for this")
+    return due
 
 
 async def watch(database: Database, count: int, due: datetime) -> None:
@@ -124,13 +140,10 @@ async def measure(count: int, workers: int, *, messages: bool) -> None:
         database = Database(create_engine(mariadb.url))
         await migration.upgrade(database)
         broker = SortedSetBroker(client=connect(redis.url), middleware=[]) if messages else None
-        # The programs are up, and everything is in place, before anything falls due.
-        due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10 + count / 4000)
-        await prepare(database, broker, count, due)
+        await place(database, count)
         installation.start("payment-rpc")
         running = [installation.start("worker") for _ in range(workers)]
-        if datetime.now(UTC) > due:
-            raise SystemExit("the orders fell due before everything was in place: the machine is too slow for this")
+        due = await set_timers(database, broker, count)
         await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
         used = sum(map(cpu_seconds, running))
         await watch(database, count, due)

@@ -156,11 +156,16 @@ async def add_events(
     at: ColumnElement[Any],
     reason: CloseReason | None = None,
 ) -> None:
-    """Records the same step in the history of each of these orders."""
-    await connection.execute(
-        insert(_EVENTS).values(at=at, from_state=current, to_state=to, reason=reason),
-        [{"order_sn": sn} for sn in sns],
-    )
+    """Records the same step in the history of each of these orders, which exist."""
+    # INSERT … SELECT is one statement for all; the driver would send a row of VALUES with a function in it alone.
+    steps = select(
+        _ORDERS.c.sn,
+        at,
+        literal(current, _EVENTS.c.from_state.type),
+        literal(to, _EVENTS.c.to_state.type),
+        literal(reason, _EVENTS.c.reason.type),
+    ).where(_ORDERS.c.sn.in_(sns))
+    await connection.execute(insert(_EVENTS).from_select(["order_sn", "at", "from_state", "to_state", "reason"], steps))
 
 
 def is_due_at(sql_now: ColumnElement[Any]) -> ColumnElement[bool]:

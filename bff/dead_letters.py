@@ -7,11 +7,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from bff import dead_messages
 from bff.terminal import NOT_SO, complain, do, fail, read_settings, say, say_table
 
 app: Final = typer.Typer(
     help="Look after what could not be delivered: list it, try it again, or drop it.", no_args_is_help=True
 )
+app.add_typer(dead_messages.app, name="messages")
 
 Ids = Annotated[list[str] | None, typer.Argument(help="As `homestay dead-letters list` shows them.", metavar="[ID]…")]
 All = Annotated[bool, typer.Option("--all", help="All that are dead, instead of these.")]

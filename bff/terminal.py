@@ -27,19 +27,20 @@ def read_settings() -> Settings:
 
 def serve(program: Coroutine[Any, Any, None]) -> None:
     """Runs a server until it is stopped."""
-    with _explained():
+    with explained():
         uvloop.run(program)
 
 
 def do(task: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 -- what the task gives
     """Runs a short task to its end and returns what it gives."""
-    with _explained():
+    with explained():
         return asyncio.run(task)
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Says in one line what the user can mend; whatever else goes wrong is a bug and keeps its trace."""
+    import redis  # noqa: PLC0415
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
     from domain.errors import HomestayError  # noqa: PLC0415
@@ -51,6 +52,8 @@ def _explained() -> Iterator[None]:
         fail(f"the database can't be used: {error.orig}")
     except (HomestayError, NotMigrated, OSError) as error:
         fail(str(error))
+    except redis.RedisError as error:
+        fail(f"the broker can't be used: {error}")
 
 
 def say(line: str) -> None:

@@ -1,0 +1,61 @@
+"""Messages that failed for good, and what an operator does about them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dramatiq
+import pytest
+
+from tests.servers import Redis, free_port
+from tests.system.installation import Installation
+from workers.sorted_set_broker import SortedSetBroker, connect
+
+QUEUE = "order.closing"
+
+
+@pytest.fixture
+def installation(tmp_path: Path, redis: Redis) -> Iterator[Installation]:
+    with Installation(tmp_path, HOMESTAY_BROKER_URL=redis.url) as installation:
+        yield installation
+    redis.wipe()
+
+
+def bury(url: str, sn: str) -> None:
+    """A message that somebody took and could not run."""
+    broker = SortedSetBroker(client=connect(url), middleware=[])
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name=QUEUE, actor_name="order.close_unpaid", args=(sn,), kwargs={}, options={}
+    )
+    broker.enqueue(message)
+    taken = next(broker.consume(QUEUE, timeout=1000))
+    assert taken is not None
+    taken.stuff_exception(RuntimeError("the test says so"))
+    broker.consume(QUEUE).nack(taken)
+    broker.client.close()
+
+
+def test_they_are_listed_sent_again_and_dropped(installation: Installation, redis: Redis) -> None:
+    for sn in ("HSO1", "HSO2", "HSO3"):
+        bury(redis.url, sn)
+    shown = installation.command("dead-letters", "messages", "list")
+    assert (shown.returncode, shown.stdout.splitlines()[-1]) == (0, "3 dead messages")
+    assert "the test says so" in shown.stdout
+    listed = json.loads(installation.command("dead-letters", "messages", "list", "--json").stdout)
+    ids = {each["arguments"][0]: each["id"] for each in listed}
+
+    again = installation.command("dead-letters", "messages", "retry", ids["HSO1"], "nobody")
+    assert (again.returncode, again.stdout) == (1, "1 dead message sent again\n")
+    assert "nobody" in again.stderr
+    assert installation.command("dead-letters", "messages", "drop", ids["HSO2"]).returncode == 0
+    assert installation.command("dead-letters", "messages", "drop", "--all").stdout == "1 dead message dropped\n"
+    assert installation.command("dead-letters", "messages", "list").stdout == "no dead messages\n"
+    assert installation.command("dead-letters", "messages", "drop").returncode == 2
+
+
+def test_a_broker_that_keeps_none_or_is_away_is_said_in_one_line(tmp_path: Path) -> None:
+    for url in ("", f"redis://127.0.0.1:{free_port()}/0"):
+        with Installation(tmp_path, HOMESTAY_BROKER_URL=url) as installation:
+            refused = installation.command("dead-letters", "messages", "list")
+        assert refused.returncode == 2
+        assert len(refused.stderr.splitlines()) == 1

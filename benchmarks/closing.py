@@ -128,7 +128,7 @@ def cpu_seconds(process: Process) -> float:
     return ticks / clock
 
 
-async def measure(count: int, workers: int, *, messages: bool) -> None:
+async def measure(count: int, workers: int, threads: int, *, messages: bool) -> None:
     """One run, and its figures."""
     with ExitStack() as stack:
         mariadb = stack.enter_context(MariaDB(flush_log_at_trx_commit=1).start())
@@ -142,7 +142,7 @@ async def measure(count: int, workers: int, *, messages: bool) -> None:
         broker = SortedSetBroker(client=connect(redis.url), middleware=[]) if messages else None
         await place(database, count)
         installation.start("payment-rpc")
-        running = [installation.start("worker") for _ in range(workers)]
+        running = [installation.start("worker", "--threads", str(threads)) for _ in range(workers)]
         due = await set_timers(database, broker, count)
         await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
         used = sum(map(cpu_seconds, running))
@@ -164,6 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.closing", description=__doc__)
     parser.add_argument("--orders", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=32, help="of each worker")
     parser.add_argument("--no-messages", action="store_true", help="the sweep alone")
     parser.add_argument("--quick", action="store_true", help="10,000 orders")
     arguments = parser.parse_args()
@@ -172,9 +173,8 @@ def main() -> None:
         "| orders | workers | messages | closed/s | per worker | half closed, s late | last, s late | CPU µs/order |\n"
         "|---|---|---|---|---|---|---|---|"
     )
-    asyncio.run(
-        measure(10_000 if arguments.quick else arguments.orders, arguments.workers, messages=not arguments.no_messages)
-    )
+    count = 10_000 if arguments.quick else arguments.orders
+    asyncio.run(measure(count, arguments.workers, arguments.threads, messages=not arguments.no_messages))
     print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)  # noqa: T201
 
 

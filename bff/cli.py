@@ -55,7 +55,7 @@ def bff() -> None:
 @app.command()
 def worker(
     processes: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 1,
-    threads: Annotated[int, typer.Option(help="Messages at once in each.", min=1)] = 8,
+    threads: Annotated[int, typer.Option(help="Messages at once in each.", min=1)] = 32,
 ) -> None:
     """Run the dramatiq worker: `dramatiq workers.actors` with our defaults."""
     if not settings().broker_url:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.columns import table_of
@@ -179,8 +179,9 @@ def costs(total: int) -> ColumnElement[bool]:
 
 
 def is_paid_by(payment_sn: str) -> ColumnElement[bool]:
-    """Condition of `move`: this payment paid it, or it is not known which."""
-    return _ORDERS.c.payment_sn.in_(["", payment_sn])
+    """Condition of `move`: this payment paid it, or it is not known which, and this one had not to go back."""
+    sent_back = exists().where(_REFUNDS.c.payment_sn == payment_sn)
+    return and_(_ORDERS.c.payment_sn.in_(["", payment_sn]), ~sent_back)
 
 
 def overdue_statement(until: ColumnElement[Any], limit: int) -> Select[Any]:

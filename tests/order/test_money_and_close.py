@@ -196,6 +196,19 @@ async def test_money_beside_the_money_that_paid_goes_back_too(
     assert await steps(database, order.sn) == [OPENED, PAID, (WAIT_USE, REFUNDED, None)]
 
 
+async def test_money_that_went_back_takes_no_stay_from_an_order_that_another_service_moved(
+    settling: Settling, closing: Closing, payments: FakePayments, database: Database, order: Order
+) -> None:
+    payments.pay(order.sn, Fen(1))
+    await settling.settle(order.sn)
+    await closing.move(order.sn, WAIT_USE)
+    await return_late_money(database, settling)
+    assert await refunds_due(database) == []
+    for _ in range(2):
+        await settling.settle(order.sn)
+    assert await steps(database, order.sn) == [OPENED, PAID]
+
+
 async def test_settling_again_changes_nothing(
     settling: Settling, payments: FakePayments, database: Database, order: Order
 ) -> None:

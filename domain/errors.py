@@ -7,6 +7,11 @@ HomestayError
 │   ├── StayTooLong         STAY_TOO_LONG        more nights than one order may have
 │   ├── HomestayNotFound    HOMESTAY_NOT_FOUND   the travel service has no such homestay
 │   ├── HomestayOffShelf    HOMESTAY_OFF_SHELF   it is not on sale
+│   ├── DatesUnavailable    DATES_UNAVAILABLE    nights asked for are taken
+│   ├── PriceChanged        PRICE_CHANGED        it costs something else now (in domain.order.pricing: it holds a quote)
+│   ├── KeyReused           IDEMPOTENCY_KEY_REUSED   the key stands for another request
+│   ├── KeyInProgress       IDEMPOTENCY_IN_PROGRESS  the request with this key is still running
+│   ├── RateLimited         RATE_LIMITED         too much of what is free
 │   ├── OrderNotFound       ORDER_NOT_FOUND      no such order, or it is somebody else's
 │   ├── PaymentNotFound     PAYMENT_NOT_FOUND    no such payment
 │   ├── RefundUnsupported   REFUND_UNSUPPORTED   the payment service gives no money back by itself
@@ -17,6 +22,8 @@ HomestayError
         └── UpstreamNonsense                     it answers, and the answer makes no sense
 """
 
+from collections.abc import Sequence
+from datetime import date
 from enum import IntEnum, StrEnum
 from typing import ClassVar
 
@@ -29,6 +36,11 @@ class ErrorCode(StrEnum):
     HOMESTAY_OFF_SHELF = "HOMESTAY_OFF_SHELF"
     TOO_MANY_GUESTS = "TOO_MANY_GUESTS"
     STAY_TOO_LONG = "STAY_TOO_LONG"
+    DATES_UNAVAILABLE = "DATES_UNAVAILABLE"
+    PRICE_CHANGED = "PRICE_CHANGED"
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    IDEMPOTENCY_IN_PROGRESS = "IDEMPOTENCY_IN_PROGRESS"
+    RATE_LIMITED = "RATE_LIMITED"
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     PAYMENT_NOT_FOUND = "PAYMENT_NOT_FOUND"
     REFUND_UNSUPPORTED = "REFUND_UNSUPPORTED"
@@ -78,6 +90,34 @@ class HomestayNotFound(Refusal):
 
 class HomestayOffShelf(Refusal):
     code = ErrorCode.HOMESTAY_OFF_SHELF
+
+
+class DatesUnavailable(Refusal):
+    """Nights asked for are taken; `nights` names them."""
+
+    code = ErrorCode.DATES_UNAVAILABLE
+
+    def __init__(self, message: str, *field: str, nights: Sequence[date]) -> None:
+        super().__init__(message, *field)
+        self.nights = nights
+
+
+class KeyReused(Refusal):
+    code = ErrorCode.IDEMPOTENCY_KEY_REUSED
+
+
+class KeyInProgress(Refusal):
+    code = ErrorCode.IDEMPOTENCY_IN_PROGRESS
+
+
+class RateLimited(Refusal):
+    """Too much of what is free; `retry_after` says when there will be some again, in whole seconds."""
+
+    code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, message: str, *field: str, retry_after: int) -> None:
+        super().__init__(message, *field)
+        self.retry_after = retry_after
 
 
 class OrderNotFound(Refusal):

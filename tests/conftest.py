@@ -17,8 +17,9 @@ from sqlmodel import SQLModel
 
 from domain.database import Database, create_engine
 from domain.order.closing import Closing
+from domain.order.pricing import Rules
 from domain.order.room import OrderRoom, assemble
-from domain.order.service import Orders, Rules
+from domain.order.service import Orders
 from domain.order.settling import Settling
 from tests.clock import FrozenClock
 from tests.fakes import FakePayments, FakeTimer, FakeTravel

@@ -46,6 +46,11 @@ def create_homestay(**named: Any) -> Homestay:
     return HomestayFactory.build(**named)
 
 
+def create_stays(count: int) -> list[Stay]:
+    """As many stays as wanted of which none has a night in common with another."""
+    return [create_stay(start=SOON + timedelta(days=number), nights=1) for number in range(count)]
+
+
 def create_stay(*, nights: int = 2, **named: Any) -> Stay:
     start = named.pop("start", SOON)
     return StayFactory.build(start=start, end=named.pop("end", start + timedelta(days=nights)), **named)

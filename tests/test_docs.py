@@ -17,8 +17,8 @@ from bff.tokens import Tokens
 from domain.database import Database
 from domain.errors import ErrorCode
 from domain.order.payment_client import PaymentClient
+from domain.order.pricing import Rules
 from domain.order.room import assemble
-from domain.order.service import Rules
 from domain.order.travel_client import TravelClient
 from domain.payment import server as payment_server
 from domain.travel import catalogue

@@ -12,8 +12,8 @@ from domain import rpc
 from domain.database import Database, create_engine
 from domain.order.payment_client import PaymentClient
 from domain.order.ports import CloseTimer
+from domain.order.pricing import Rules
 from domain.order.room import OrderRoom, assemble
-from domain.order.service import Rules
 from domain.order.travel_client import TravelClient
 from workers import migration
 from workers.clock import SystemClock

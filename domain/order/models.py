@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from sqlalchemy import CHAR, BigInteger, Boolean, Column, Date, DateTime, Index, String, func
 from sqlmodel import Field, SQLModel
 
-from domain.columns import BIG_ID, MYSQL_TABLE, TINYINT, IntEnumColumn, UTCDateTime
+from domain.columns import BIG_ID, MYSQL_TABLE, SHA256, TINYINT, IntEnumColumn, UTCDateTime
 from domain.money import Fen
 from domain.order.states import CODE_SHOWN, CloseReason, SaleUnit, TradeState
 
@@ -124,6 +124,48 @@ class OrderRefund(SQLModel, table=True):
     total: int = Field(sa_column=Column(BigInteger, nullable=False))
     requested_at: datetime = Field(sa_column=Column(UTCDateTime(milliseconds=True), nullable=False))
     refunded_at: datetime | None = Field(sa_column=Column(UTCDateTime(milliseconds=True), nullable=True))
+
+
+class HomestayNight(SQLModel, table=True):
+    """A place of a homestay on a night, held by an order.
+
+    Sold by room there is one place, 0. Sold per person there is one for each guest that it holds. The primary key is
+    what makes selling a place twice impossible, whoever tries.
+    """
+
+    __tablename__: ClassVar[str] = "homestay_night"
+    __table_args__ = (Index("ix_homestay_night_order", "order_sn"), MYSQL_TABLE)
+
+    homestay_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    night: date = Field(sa_column=Column(Date, primary_key=True), description="The date on which it begins.")
+    place: int = Field(sa_column=Column(TINYINT, primary_key=True, autoincrement=False))
+    whole: bool = Field(sa_column=Column(Boolean, nullable=False), description="Whether it stands for the whole room.")
+    order_sn: str = Field(sa_column=Column(CHAR(25), nullable=False))
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """A key that a guest's client made for a request, and the order that came of it.
+
+    Key and request are kept as SHA-256: of a fixed size, and compared byte by byte whatever the collation.
+    """
+
+    __tablename__: ClassVar[str] = "homestay_idempotency_key"
+    __table_args__ = (Index("ix_homestay_idempotency_key_made", "created_at"), MYSQL_TABLE)
+
+    user_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    key_hash: bytes = Field(sa_column=Column(SHA256, primary_key=True))
+    request_hash: bytes = Field(sa_column=Column(SHA256, nullable=False))
+    order_sn: str = Field(sa_column=Column(CHAR(25), nullable=False))
+    created_at: datetime = Field(sa_column=Column(UTCDateTime(milliseconds=True), nullable=False))
+
+
+class HomestayGuest(SQLModel, table=True):
+    """A guest who has placed an order: the row that their orders in the making take turns at."""
+
+    __tablename__: ClassVar[str] = "homestay_guest"
+    __table_args__ = (MYSQL_TABLE,)
+
+    user_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
 
 
 class HomestaySettlement(SQLModel, table=True):

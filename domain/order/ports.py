@@ -121,3 +121,22 @@ class CloseTimer(Protocol):
     def close_unpaid(self, sn: str, *, after: float) -> None:
         """Asks for an attempt to close the order in `after` seconds. Never blocks, never raises."""
         ...
+
+
+class FairUse(Protocol):
+    """Who sees to it that nobody takes too much of what is free."""
+
+    async def admit(self, user_id: int) -> None:
+        """Counts one attempt of a guest to place an order.
+
+        Raises:
+            RateLimited: the guest has made too many of late.
+        """
+        ...
+
+
+class NoLimit:
+    """`FairUse` where others see to it, as the callers of a back-end service do."""
+
+    async def admit(self, user_id: int) -> None:
+        """Lets everybody pass."""

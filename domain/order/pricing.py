@@ -1,12 +1,20 @@
 """Nights and prices: calendar dates and integers, nothing else. GraphQL and gRPC share these rules."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from domain import money
-from domain.errors import HomestayOffShelf, InvalidInput, StayTooLong, TooManyGuests
+from domain.errors import (
+    ErrorCode,
+    HomestayNotFound,
+    HomestayOffShelf,
+    InvalidInput,
+    Refusal,
+    StayTooLong,
+    TooManyGuests,
+)
 from domain.money import Fen
 from domain.order.ports import Homestay
 from domain.order.states import SaleUnit
@@ -17,6 +25,21 @@ HORIZON_YEARS: Final = 2
 MAX_REMARK: Final = 64
 # The table's `live_people_num tinyint`: what a signed byte holds.
 MAX_PARTY: Final = 127
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an installation decides.
+
+    Attributes:
+        zone: where the homestays stand; it says which date is today.
+        pay_window: how long an order waits for its payment.
+        max_unpaid: how many orders of one guest may wait for their payment at once; None sets no limit.
+    """
+
+    zone: ZoneInfo
+    pay_window: timedelta
+    max_unpaid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +71,25 @@ class Quote:
     def total(self) -> Fen:
         """What the guest pays."""
         return Fen(self.homestay_total + self.food_total)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A stay that can be had, as far as its homestay goes, and its price."""
+
+    stay: Stay
+    homestay: Homestay
+    price: Quote
+
+
+class PriceChanged(Refusal):
+    """The price is no longer the one that the client showed; `offer` is the one of now."""
+
+    code = ErrorCode.PRICE_CHANGED
+
+    def __init__(self, message: str, *field: str, offer: Offer) -> None:
+        super().__init__(message, *field)
+        self.offer = offer
 
 
 def check_stay(stay: Stay, *, today: date) -> None:
@@ -94,14 +136,41 @@ def quote(homestay: Homestay, stay: Stay) -> Quote:
     """
     if not homestay.on_shelf:
         raise HomestayOffShelf("This homestay is not on sale.", "homestayId")
-    capacity = min(homestay.people_num, MAX_PARTY)
-    if stay.guests > capacity:
-        raise TooManyGuests(f"This homestay holds {capacity} guests.", "livePeopleNum")
+    if stay.guests > capacity(homestay):
+        raise TooManyGuests(f"This homestay holds {capacity(homestay)} guests.", "livePeopleNum")
     sold = stay.guests if homestay.sale_unit is SaleUnit.PERSON else 1
     homestay_total = money.checked(homestay.price * sold * stay.nights)
     food_total = money.checked(homestay.food_price * stay.guests * stay.nights if stay.food else 0)
     money.checked(homestay_total + food_total)
     return Quote(nights=stay.nights, homestay_total=homestay_total, food_total=food_total)
+
+
+def offer(homestay: Homestay | None, stay: Stay, *, expected: int | None = None) -> Offer:
+    """What a homestay, where there is one, offers for a stay.
+
+    Args:
+        homestay: as the travel service tells it now; None where it knows none.
+        stay: what is asked for.
+        expected: the total that the guest was shown, in fen; None where none was.
+
+    Raises:
+        HomestayNotFound: there is none.
+        HomestayOffShelf: it is not on sale.
+        TooManyGuests: it holds fewer guests.
+        InvalidInput: the total is more money than can be counted exactly.
+        PriceChanged: the total is not the expected one.
+    """
+    if homestay is None:
+        raise HomestayNotFound("There is no such homestay.", "homestayId")
+    offered = Offer(stay, homestay, quote(homestay, stay))
+    if expected is not None and expected != offered.price.total:
+        raise PriceChanged("The price has changed.", "expectedTotalMinor", offer=offered)
+    return offered
+
+
+def capacity(homestay: Homestay) -> int:
+    """How many guests it holds at once."""
+    return min(homestay.people_num, MAX_PARTY)
 
 
 def local_date(instant: datetime, zone: ZoneInfo) -> date:

@@ -6,15 +6,17 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, insert, literal, select, update
+from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.columns import table_of
-from domain.order.models import Event, HomestayOrder, Order, OrderEvent, OrderRefund
+from domain.order.models import Event, HomestayGuest, HomestayOrder, Order, OrderEvent, OrderRefund
 from domain.order.ports import Payment
 from domain.order.states import CloseReason, TradeState
 
 _ORDERS: Final = table_of(HomestayOrder)
 _EVENTS: Final = table_of(OrderEvent)
+_GUESTS: Final = table_of(HomestayGuest)
 _REFUNDS: Final = table_of(OrderRefund)
 _ORDER_COLUMNS: Final = [_ORDERS.c[field.name] for field in fields(Order)]
 _EVENT_COLUMNS: Final = [_EVENTS.c[field.name] for field in fields(Event)]
@@ -45,6 +47,26 @@ class Window:
     after: int | None = None
     before: int | None = None
     backwards: bool = False
+
+
+async def take_turn(connection: AsyncConnection, user_id: int) -> None:
+    """Makes a guest's orders wait for each other until this transaction ends.
+
+    So what is counted of one guest is still so when the order is stored. On SQLite all writers wait for each other
+    anyway.
+    """
+    if connection.dialect.name != "sqlite":
+        statement = mysql.insert(_GUESTS).values(user_id=user_id)
+        await connection.execute(statement.on_duplicate_key_update(user_id=user_id))
+
+
+async def unpaid(connection: AsyncConnection, user_id: int) -> tuple[int, datetime | None]:
+    """How many orders of a guest wait for their payment, and when the first of them closes."""
+    statement = select(func.count(), func.min(_ORDERS.c.close_at)).where(
+        _ORDERS.c.user_id == user_id, _ORDERS.c.trade_state == TradeState.WAIT_PAY, _ALIVE
+    )
+    count, first = (await connection.execute(statement)).one()
+    return int(count), first
 
 
 async def add(connection: AsyncConnection, values: dict[str, Any], *, at: datetime) -> int:

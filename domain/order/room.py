@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from domain.clock import Clock
 from domain.database import Database
 from domain.order.closing import Closing
-from domain.order.ports import CloseTimer, Payments, Travel
-from domain.order.service import Orders, Rules
+from domain.order.idempotency import Idempotency
+from domain.order.placing import Placing
+from domain.order.ports import CloseTimer, FairUse, NoLimit, Payments, Travel
+from domain.order.pricing import Rules
+from domain.order.service import Orders
 from domain.order.settlements import Settlements
 from domain.order.settling import Settling
 from domain.order.stays import Stays
@@ -26,6 +29,7 @@ class OrderRoom:
     stays: Stays
     settlements: Settlements
     payments: Payments
+    idempotency: Idempotency
 
 
 def assemble(
@@ -36,6 +40,7 @@ def assemble(
     travel: Travel,
     payments: Payments,
     timer: CloseTimer,
+    fair_use: FairUse | None = None,
     announces: bool = False,
 ) -> OrderRoom:
     """Returns the order context.
@@ -47,12 +52,27 @@ def assemble(
         travel: who knows homestays.
         payments: who knows payments.
         timer: who is told of each new order.
+        fair_use: who sees to it that nobody takes too much of what is free; None sets no limit.
         announces: whether guests are told of each change.
     """
     transitions = Transitions(database, clock, announces=announces)
     settling = Settling(database, clock, payments, transitions)
     closing = Closing(database, clock, payments, transitions, settling)
-    orders = Orders(database, clock, rules, closing, settling, travel=travel, payments=payments, timer=timer)
+    idempotency = Idempotency(database, clock)
+    placing = Placing(database, clock, rules, idempotency)
+    orders = Orders(
+        database,
+        clock,
+        rules,
+        closing=closing,
+        settling=settling,
+        placing=placing,
+        idempotency=idempotency,
+        travel=travel,
+        payments=payments,
+        timer=timer,
+        fair_use=fair_use or NoLimit(),
+    )
     stays = Stays(database, clock, rules.zone, transitions)
     settlements = Settlements(database, clock, rules.zone)
-    return OrderRoom(database, clock, orders, closing, settling, transitions, stays, settlements, payments)
+    return OrderRoom(database, clock, orders, closing, settling, transitions, stays, settlements, payments, idempotency)

@@ -43,8 +43,8 @@ class OrderService(order_pb2_grpc.orderServicer):
             food=request.isFood,
             remark=request.remark,
         )
-        order = await self._orders.create(_positive(request.userId, "userId"), stay)
-        return order_pb2.CreateHomestayOrderResp(sn=order.sn)
+        placed = await self._orders.create(_positive(request.userId, "userId"), stay)
+        return order_pb2.CreateHomestayOrderResp(sn=placed.order.sn)
 
     async def homestayOrderDetail(
         self, request: order_pb2.HomestayOrderDetailReq, context: object

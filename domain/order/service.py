@@ -4,44 +4,29 @@ Each use case refuses bad input first, asks other services next with no transact
 and tells the timer after the commit.
 """
 
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from collections.abc import Collection
+from dataclasses import asdict
+from datetime import date
 
 import structlog
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.clock import Clock, database_now
+from domain.clock import Clock
 from domain.database import Database
-from domain.errors import HomestayNotFound, InvalidTransition, OrderNotFound
-from domain.order import numbers, pricing, repository, states
+from domain.errors import InvalidTransition, OrderNotFound
+from domain.order import night_repository, pricing, repository, states
 from domain.order.closing import Closing
-from domain.order.models import WIDTHS, Event, Order
-from domain.order.ports import CloseTimer, Homestay, Payment, Payments, Travel
-from domain.order.pricing import MAX_PARTY, Quote, Stay
+from domain.order.idempotency import Idempotency, Key
+from domain.order.models import Event, Order
+from domain.order.night_repository import Range
+from domain.order.nights import Taken
+from domain.order.placing import Placed, Placing
+from domain.order.ports import CloseTimer, FairUse, Homestay, Payment, Payments, Travel
+from domain.order.pricing import Offer, Rules, Stay
 from domain.order.repository import OrderFilter, Window
 from domain.order.settling import Settling
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 
 log = structlog.get_logger(__name__)
-
-# Two guests who draw the same 40 random bits in one second do not happen; a broken random source does.
-_SN_ATTEMPTS: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What an installation decides.
-
-    Attributes:
-        zone: where the homestays stand; it says which date is today.
-        pay_window: how long an order waits for its payment.
-    """
-
-    zone: ZoneInfo
-    pay_window: timedelta
 
 
 class Orders:
@@ -52,12 +37,15 @@ class Orders:
         database: Database,
         clock: Clock,
         rules: Rules,
+        *,
         closing: Closing,
         settling: Settling,
-        *,
+        placing: Placing,
+        idempotency: Idempotency,
         travel: Travel,
         payments: Payments,
         timer: CloseTimer,
+        fair_use: FairUse,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -67,6 +55,9 @@ class Orders:
         self._timer = timer
         self._closing = closing
         self._settling = settling
+        self._placing = placing
+        self._idempotency = idempotency
+        self._fair_use = fair_use
 
     async def homestay(self, homestay_id: int) -> Homestay | None:
         """The homestay as it is now, or None.
@@ -76,66 +67,61 @@ class Orders:
         """
         return await self._travel.homestay(homestay_id)
 
-    async def quote(self, stay: Stay) -> Quote:
+    def check(self, stay: Stay) -> None:
+        """Refuses what no homestay could offer, before anybody is asked.
+
+        Raises:
+            Refusal: a date, the party or the remark breaks a rule.
+        """
+        pricing.check_stay(stay, today=self.today)
+
+    async def quote(self, stay: Stay) -> Offer:
         """What a stay would cost.
 
         Raises:
             Refusal: the stay can't be had.
             UpstreamUnavailable: the travel service can't be asked.
         """
-        return pricing.quote(await self._offered(stay), stay)
+        self.check(stay)
+        return pricing.offer(await self._travel.homestay(stay.homestay_id), stay)
 
-    async def create(self, user_id: int, stay: Stay) -> Order:
+    async def taken(self, ranges: Collection[Range]) -> dict[int, Taken]:
+        """What is taken of homestays, each at least in its ranges of nights."""
+        return await self._database.read(lambda connection: night_repository.taken_of(connection, ranges))
+
+    @property
+    def today(self) -> date:
+        """The date where the homestays stand."""
+        return pricing.local_date(self._clock.now(), self._rules.zone)
+
+    async def create(
+        self, user_id: int, stay: Stay, *, expected_total: int | None = None, key: str | None = None
+    ) -> Placed:
         """Places an order.
 
+        Args:
+            user_id: the guest.
+            stay: what is asked for.
+            expected_total: the price that the guest was shown, in fen; None where none was.
+            key: the same key gives the same order for 24 hours.
+
         Raises:
-            Refusal: the stay can't be had.
+            Refusal: the stay can't be had, or not so, or not now.
             UpstreamUnavailable: the travel service can't be asked; nothing was stored.
         """
-        homestay = await self._offered(stay)
-        price = pricing.quote(homestay, stay)
-        order = await self._store(user_id, stay, homestay, price)
-        self._timer.close_unpaid(order.sn, after=self._rules.pay_window.total_seconds())
-        log.info("order placed", sn=order.sn, user_id=user_id, total=order.order_total_price)
-        return order
-
-    async def _offered(self, stay: Stay) -> Homestay:
-        pricing.check_stay(stay, today=pricing.local_date(self._clock.now(), self._rules.zone))
-        homestay = await self._travel.homestay(stay.homestay_id)
-        if homestay is None:
-            raise HomestayNotFound("There is no such homestay.", "homestayId")
-        return homestay
-
-    async def _store(self, user_id: int, stay: Stay, homestay: Homestay, price: Quote) -> Order:
-        async def work(connection: AsyncConnection) -> Order:
-            now = await database_now(connection, self._clock)
-            values: dict[str, Any] = {
-                "sn": numbers.order_sn(now, self._rules.zone),
-                "user_id": user_id,
-                **_snapshot(homestay),
-                "live_start_date": stay.start,
-                "live_end_date": stay.end,
-                "live_people_num": stay.guests,
-                "need_food": stay.food,
-                "remark": stay.remark,
-                "homestay_total_price": price.homestay_total,
-                "food_total_price": price.food_total,
-                "order_total_price": price.total,
-                "trade_state": TradeState.WAIT_PAY,
-                "trade_code": numbers.trade_code(),
-                "create_time": now.replace(microsecond=0),
-                "close_at": now + self._rules.pay_window,
-                "close_reason": None,
-            }
-            order_id = await repository.add(connection, values | {"update_time": now}, at=now)
-            return Order(id=order_id, **values)
-
-        for _ in range(_SN_ATTEMPTS - 1):
-            try:
-                return await self._database.write(work)
-            except IntegrityError:
-                log.warning("order sn drawn twice")
-        return await self._database.write(work)
+        request = asdict(stay) | {"expected_total": expected_total}
+        asked = None if key is None else Key.of(user_id, key, "create", request)
+        if (sn := await self._idempotency.find(asked)) is not None:
+            return Placed(await self._owned(user_id, sn), replayed=True)
+        self.check(stay)
+        await self._fair_use.admit(user_id)
+        offer = pricing.offer(await self._travel.homestay(stay.homestay_id), stay, expected=expected_total)
+        placed = await self._placing.place(user_id, offer, asked)
+        order = placed.order
+        if not placed.replayed:
+            self._timer.close_unpaid(order.sn, after=self._rules.pay_window.total_seconds())
+            log.info("order placed", sn=order.sn, user_id=user_id, total=order.order_total_price)
+        return placed
 
     async def find(self, user_id: int, sn: str) -> Order | None:
         """The guest's order, or None: also where it is another guest's."""
@@ -161,13 +147,22 @@ class Orders:
         """
         return await self._payments.of_order(sn)
 
-    async def cancel(self, user_id: int, sn: str) -> Order:
+    async def cancel(self, user_id: int, sn: str, *, key: str | None = None) -> Order:
         """Gives up an unpaid order. One that the guest has given up already is answered again as it is.
 
         Raises:
             OrderNotFound: the guest has no such order.
             InvalidTransition: it is paid, or closed by somebody else.
+            KeyReused: the key stands for another request.
         """
+        asked = None if key is None else Key.of(user_id, key, "cancel", {"sn": sn})
+        if await self._idempotency.find(asked) is not None:
+            return await self._owned(user_id, sn)
+        order = await self._give_up(user_id, sn)
+        await self._idempotency.remember(asked, sn)
+        return order
+
+    async def _give_up(self, user_id: int, sn: str) -> Order:
         order = await self._owned(user_id, sn)
         if order.trade_state is TradeState.CANCELLED and order.close_reason is CloseReason.GUEST:
             return order
@@ -179,14 +174,23 @@ class Orders:
                 states.check_move(order.trade_state, TradeState.CANCELLED)
         return await self._owned(user_id, sn)
 
-    async def open_payment(self, user_id: int, sn: str) -> tuple[Payment, Order]:
+    async def open_payment(self, user_id: int, sn: str, *, key: str | None = None) -> tuple[Payment, Order]:
         """Opens the one payment of an unpaid order, or finds it again.
 
         Raises:
             OrderNotFound: the guest has no such order.
             InvalidTransition: it is not waiting for payment any more.
             UpstreamUnavailable: the payment service can't be asked.
+            KeyReused: the key stands for another request.
         """
+        asked = None if key is None else Key.of(user_id, key, "pay", {"sn": sn})
+        if await self._idempotency.find(asked) is not None and (opened := await self._payments.of_order(sn)):
+            return opened, await self._owned(user_id, sn)
+        payment, order = await self._open_payment(user_id, sn)
+        await self._idempotency.remember(asked, sn)
+        return payment, order
+
+    async def _open_payment(self, user_id: int, sn: str) -> tuple[Payment, Order]:
         order = await self._owned(user_id, sn)
         states.check_move(order.trade_state, TradeState.WAIT_USE)
         if order.close_at is None or await self._is_due(sn):
@@ -209,26 +213,3 @@ class Orders:
         if order is None:
             raise OrderNotFound("There is no such order.", "sn")
         return order
-
-
-def _snapshot(homestay: Homestay) -> dict[str, Any]:
-    """What an order keeps of its homestay: later changes there change nothing here."""
-    texts = {
-        "title": homestay.title,
-        "sub_title": homestay.sub_title,
-        # Half a URL shows nothing.
-        "cover": homestay.cover if homestay.cover and len(homestay.cover) <= WIDTHS["cover"] else "",
-        "info": homestay.info,
-        "food_info": homestay.food_info,
-    }
-    return {
-        "homestay_id": homestay.id,
-        "homestay_business_id": homestay.business_id,
-        "homestay_user_id": homestay.user_id,
-        **{name: text[: WIDTHS[name]] for name, text in texts.items()},
-        "people_num": min(homestay.people_num, MAX_PARTY),
-        "row_type": homestay.sale_unit,
-        "homestay_price": homestay.price,
-        "market_homestay_price": homestay.market_price,
-        "food_price": homestay.food_price,
-    }

@@ -51,6 +51,9 @@ MOVES: Final[Mapping[TradeState, frozenset[TradeState]]] = {
     TradeState.EXPIRED: frozenset(),
 }
 
+# States in which an order holds no nights any more. A used one holds them until they are over: its guest is there.
+FREES: Final = frozenset({TradeState.CANCELLED, TradeState.REFUNDED})
+
 # States in which the check-in code opens a door, or has opened one. Before payment it must not be known; after a
 # refund it is void.
 CODE_SHOWN: Final = frozenset({TradeState.WAIT_USE, TradeState.USED, TradeState.EXPIRED})

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain import outbox
 from domain.clock import Clock
 from domain.database import Database
-from domain.order import letters, repository, states
+from domain.order import letters, night_repository, repository, states
 from domain.order.states import CloseReason, TradeState
 
 
@@ -84,6 +84,8 @@ class Transitions:
                 raise _Partly
             if moved:
                 await repository.add_events(connection, sns, current=current, to=to, at=now, reason=reason)
+                if to in states.FREES:
+                    await night_repository.free(connection, sns)
                 if self._announces:
                     await outbox.add(connection, letters.CHANGED, letters.changed(sns, to), now)
             return moved > 0

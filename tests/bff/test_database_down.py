@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from bff.app import create_app
 from domain.database import Database, create_engine
+from domain.order.pricing import Rules
 from domain.order.room import assemble
-from domain.order.service import Rules
 from tests.bff import documents
 from tests.bff.client import TOKENS, Client
 from tests.bff.documents import stay

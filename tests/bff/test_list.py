@@ -11,7 +11,7 @@ from tests.factories import create_stay
 
 async def place(orders: Orders, count: int, user: int = ANN) -> list[str]:
     """Places orders and returns their sn's, newest first as a list has them."""
-    return [(await orders.create(user, create_stay())).sn for _ in range(count)][::-1]
+    return [((await orders.create(user, create_stay())).order).sn for _ in range(count)][::-1]
 
 
 async def page(client: Client, **variables: object) -> Json:

@@ -13,19 +13,24 @@ from structlog.testing import capture_logs
 from domain import rpc
 from domain.errors import (
     AnnouncementRefused,
+    DatesUnavailable,
     ErrorCode,
     HomestayError,
     HomestayNotFound,
     HomestayOffShelf,
     InvalidInput,
     InvalidTransition,
+    KeyInProgress,
+    KeyReused,
     OrderNotFound,
     PaymentNotFound,
+    RateLimited,
     RefundUnsupported,
     StayTooLong,
     TooManyGuests,
     UpstreamUnavailable,
 )
+from domain.order.pricing import PriceChanged
 from domain.order.states import TradeState
 from proto import payment_pb2, payment_pb2_grpc, travel_pb2, travel_pb2_grpc
 
@@ -43,6 +48,11 @@ TOLD: Final[list[tuple[HomestayError, grpc.StatusCode]]] = [
     (RefundUnsupported("No."), NOT_NOW),
     (AnnouncementRefused("No."), NOT_NOW),
     (HomestayOffShelf("No."), NOT_NOW),
+    (DatesUnavailable("No.", nights=[]), NOT_NOW),
+    (PriceChanged("No.", offer=cast("Any", None)), NOT_NOW),
+    (KeyReused("No."), BAD),
+    (KeyInProgress("No."), grpc.StatusCode.ABORTED),
+    (RateLimited("No.", retry_after=1), grpc.StatusCode.RESOURCE_EXHAUSTED),
     (InvalidTransition("No.", current=TradeState.USED, wanted=TradeState.WAIT_PAY), NOT_NOW),
     (UpstreamUnavailable("travel", "its host 10.1.2.3 is down"), AWAY),
 ]

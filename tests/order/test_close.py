@@ -6,12 +6,13 @@ import pytest
 
 from domain.database import Database
 from domain.order.closing import Closing, Outcome
+from domain.order.pricing import Rules
 from domain.order.room import assemble
-from domain.order.service import Orders, Rules
+from domain.order.service import Orders
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 from tests.clock import FrozenClock
 from tests.conftest import NOW, PAY_WINDOW, SHANGHAI
-from tests.factories import create_stay
+from tests.factories import create_stay, create_stays
 from tests.fakes import FakePayments, FakeTimer, FakeTravel
 from tests.order.rows import EVENTS, GUEST, ORDERS, add_order, after, change, steps, stored
 
@@ -23,7 +24,7 @@ DECIDED = [state for state in TradeState if state is not WAIT_PAY]
 async def test_an_order_is_open_until_its_last_millisecond(
     orders: Orders, closing: Closing, clock: FrozenClock, payments: FakePayments, database: Database
 ) -> None:
-    order = await orders.create(GUEST, create_stay())
+    order = (await orders.create(GUEST, create_stay())).order
 
     clock.advance(timedelta(minutes=20) - INSTANT)
     assert await closing.close_if_unpaid(order.sn) is Outcome.EARLY
@@ -50,7 +51,8 @@ async def test_each_order_closes_by_the_window_that_it_was_placed_under(
     rules = Rules(zone=SHANGHAI, pay_window=timedelta(minutes=5))
     timer, payments = FakeTimer(), FakePayments()
     hasty = assemble(database, clock, rules, travel=travel, payments=payments, timer=timer).orders
-    long, short = await orders.create(GUEST, create_stay()), await hasty.create(GUEST, create_stay())
+    first, second = create_stays(2)
+    long, short = (await orders.create(GUEST, first)).order, (await hasty.create(GUEST, second)).order
     assert timer.set == [(short.sn, 300.0)]
     clock.advance(timedelta(minutes=5))
     assert await closing.close_if_unpaid(short.sn) is Outcome.CLOSED
@@ -142,7 +144,7 @@ async def test_the_present_has_milliseconds_not_whole_seconds(
     orders: Orders, closing: Closing, clock: FrozenClock
 ) -> None:
     clock.at = NOW + timedelta(milliseconds=500)
-    order = await orders.create(GUEST, create_stay())
+    order = (await orders.create(GUEST, create_stay())).order
     clock.at = NOW + PAY_WINDOW + timedelta(milliseconds=499)
     assert await closing.close_if_unpaid(order.sn) is Outcome.EARLY
     clock.advance(INSTANT)

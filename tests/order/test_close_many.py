@@ -14,8 +14,8 @@ from domain.money import Fen
 from domain.order import repository
 from domain.order.closing import Closing, Outcome
 from domain.order.ports import Payment
+from domain.order.pricing import Rules
 from domain.order.room import OrderRoom, assemble
-from domain.order.service import Rules
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 from domain.order.transitions import Transitions
 from tests.clock import FrozenClock

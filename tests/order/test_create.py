@@ -1,5 +1,6 @@
 """Placing an order."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,7 +21,7 @@ from domain.order.service import Orders
 from domain.order.states import SaleUnit, TradeState
 from tests.clock import FrozenClock
 from tests.conftest import NOW, PAY_WINDOW
-from tests.factories import create_homestay, create_stay
+from tests.factories import create_homestay, create_stay, create_stays
 from tests.fakes import FakeTimer, FakeTravel
 from tests.order.rows import EVENTS, GUEST, ORDERS, add_order, stored
 
@@ -34,7 +35,7 @@ async def test_travel_is_asked_exactly_once(orders: Orders, travel: FakeTravel) 
 
 
 async def test_an_order_waits_for_payment_and_its_timer_is_set(orders: Orders, timer: FakeTimer) -> None:
-    order = await orders.create(GUEST, create_stay(food=True))
+    order = (await orders.create(GUEST, create_stay(food=True))).order
     assert order.order_total_price == 71800
     assert order.trade_state is TradeState.WAIT_PAY
     assert await orders.find(GUEST, order.sn) == order
@@ -43,7 +44,7 @@ async def test_an_order_waits_for_payment_and_its_timer_is_set(orders: Orders, t
 
 async def test_an_order_closes_one_pay_window_after_it_was_placed(orders: Orders, clock: FrozenClock) -> None:
     clock.advance(timedelta(milliseconds=789))
-    order = await orders.create(GUEST, create_stay())
+    order = (await orders.create(GUEST, create_stay())).order
     assert order.create_time == NOW
     assert order.close_at == order.pay_before == clock.at + PAY_WINDOW
     assert order.sn.startswith("HSO20260520120000")
@@ -51,7 +52,9 @@ async def test_an_order_closes_one_pay_window_after_it_was_placed(orders: Orders
 
 async def test_an_order_keeps_what_it_was_sold_as(orders: Orders, travel: FakeTravel) -> None:
     travel.offer(create_homestay(id=5, price=10_000, sale_unit=SaleUnit.PERSON, title="Loft", people_num=6))
-    order = await orders.create(GUEST, create_stay(homestay_id=5, guests=3, nights=2, food=True, remark="早点到 🏡"))
+    order = (
+        await orders.create(GUEST, create_stay(homestay_id=5, guests=3, nights=2, food=True, remark="早点到 🏡"))
+    ).order
     travel.offer(create_homestay(id=5, price=99_999, title="Loft, renovated", on_shelf=False))
     read = await orders.find(GUEST, order.sn)
     assert read is not None
@@ -62,8 +65,8 @@ async def test_an_order_keeps_what_it_was_sold_as(orders: Orders, travel: FakeTr
 
 
 async def test_a_yes_or_no_is_read_as_one(orders: Orders) -> None:
-    for food in (True, False):
-        order = await orders.create(GUEST, create_stay(food=food))
+    for food, stay in zip((True, False), create_stays(2), strict=True):
+        order = (await orders.create(GUEST, replace(stay, food=food))).order
         read = await orders.find(GUEST, order.sn)
         assert read is not None
         assert read.need_food is food
@@ -71,7 +74,7 @@ async def test_a_yes_or_no_is_read_as_one(orders: Orders) -> None:
 
 async def test_the_largest_total_is_stored_to_the_fen(orders: Orders, travel: FakeTravel) -> None:
     travel.offer(create_homestay(id=5, price=MAX_FEN, market_price=MAX_FEN, food_price=0))
-    order = await orders.create(GUEST, create_stay(homestay_id=5, nights=1))
+    order = (await orders.create(GUEST, create_stay(homestay_id=5, nights=1))).order
     read = await orders.find(GUEST, order.sn)
     assert read is not None
     assert (read.order_total_price, read.market_homestay_price) == (MAX_FEN, MAX_FEN)
@@ -90,7 +93,7 @@ async def test_what_travel_says_at_greater_length_is_cut_to_fit(
             banner=("https://example.com/" + "x" * 1005, "https://example.com/short.jpg"),
         )
     )
-    order = await orders.create(GUEST, create_stay(homestay_id=5))
+    order = (await orders.create(GUEST, create_stay(homestay_id=5))).order
     assert (order.title, order.sub_title) == ("客" * 32, "栈" * 128)
     assert (order.info, order.food_info) == ("🏡" * 4069, "🍲" * 1024)
     assert order.cover == ""
@@ -101,7 +104,7 @@ async def test_what_travel_says_at_greater_length_is_cut_to_fit(
 @pytest.mark.parametrize("cover", ["https://example.com/" + "x" * 1004, ""])
 async def test_a_cover_that_fits_is_kept_whole(orders: Orders, travel: FakeTravel, cover: str) -> None:
     travel.offer(create_homestay(id=5, banner=(cover,) if cover else ()))
-    order = await orders.create(GUEST, create_stay(homestay_id=5))
+    order = (await orders.create(GUEST, create_stay(homestay_id=5))).order
     assert order.cover == cover
     assert await orders.find(GUEST, order.sn) == order
 
@@ -148,7 +151,7 @@ async def test_an_sn_that_is_taken_is_drawn_again(
     before = await add_order(database, sn=TAKEN, user_id=8)
     drawn = iter([TAKEN, TAKEN, FREE])
     monkeypatch.setattr(numbers, "order_sn", lambda *_: next(drawn))
-    order = await orders.create(GUEST, create_stay())
+    order = (await orders.create(GUEST, create_stay())).order
     assert order.sn == FREE
     assert await orders.find(8, TAKEN) == before
     assert [row["sn"] for row in await stored(database, ORDERS)] == [TAKEN, FREE]

@@ -13,7 +13,7 @@ from domain.order.settling import Settling
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 from tests.clock import FrozenClock
 from tests.conftest import NOW
-from tests.factories import create_stay
+from tests.factories import create_stays
 from tests.fakes import FakePayments
 from tests.order.rows import GUEST, ORDERS, add_order, steps, stored
 
@@ -23,8 +23,7 @@ CANCELLED, WAIT_PAY, WAIT_USE, USED, REFUNDED, EXPIRED = TradeState
 async def test_a_life_is_told_step_by_step_with_its_moments(
     settling: Settling, orders: Orders, payments: FakePayments, clock: FrozenClock
 ) -> None:
-    order = await orders.create(GUEST, create_stay())
-    other = await orders.create(GUEST, create_stay())
+    order, other = [(await orders.create(GUEST, stay)).order for stay in create_stays(2)]
     clock.advance(timedelta(milliseconds=1500))
     payments.pay(order.sn, order.order_total_price)
     await settling.settle(order.sn)

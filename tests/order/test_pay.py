@@ -22,7 +22,7 @@ async def test_a_payment_is_opened_for_the_price_until_the_order_closes(
     orders: Orders, payments: FakePayments, clock: FrozenClock
 ) -> None:
     clock.advance(timedelta(milliseconds=250))
-    order = await orders.create(GUEST, create_stay())
+    order = (await orders.create(GUEST, create_stay())).order
     payment, same = await orders.open_payment(GUEST, order.sn)
     assert payments.opened_with == [order.close_at] == [NOW + PAY_WINDOW + timedelta(milliseconds=250)]
     assert (payment.order_sn, payment.total, payment.status) == (

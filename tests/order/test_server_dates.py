@@ -10,11 +10,13 @@ import pytest
 from domain import rpc
 from domain.database import Database
 from domain.order import server as order_server
+from domain.order.pricing import Rules
 from domain.order.room import assemble
-from domain.order.service import Orders, Rules
+from domain.order.service import Orders
 from proto import order_pb2, order_pb2_grpc
 from tests.clock import FrozenClock
 from tests.conftest import PAY_WINDOW, SHANGHAI
+from tests.factories import create_homestay
 from tests.fakes import FakePayments, FakeTimer, FakeTravel
 from tests.order.calls import Caller, invalid, refused
 from tests.order.rows import GUEST, ORDERS, stored
@@ -52,20 +54,24 @@ def nights(told: order_pb2.HomestayOrder, zone: ZoneInfo = SHANGHAI) -> tuple[da
     return start.date(), end.date()
 
 
-async def test_a_night_is_a_night_however_many_hours_it_has(caller: Caller) -> None:
-    for hour, hours, count in (
-        (14, 23, 1),
-        (14, 24, 1),
-        (14, 25, 1),
-        (14, 47, 2),
-        (14, 48, 2),
-        (23, 2, 1),
-        (0, 24, 1),
-        (0, 47, 1),
-        (23, 26, 2),
+async def test_a_night_is_a_night_however_many_hours_it_has(caller: Caller, travel: FakeTravel) -> None:
+    for number, (hour, hours, count) in enumerate(
+        (
+            (14, 23, 1),
+            (14, 24, 1),
+            (14, 25, 1),
+            (14, 47, 2),
+            (14, 48, 2),
+            (23, 2, 1),
+            (0, 24, 1),
+            (0, 47, 1),
+            (23, 26, 2),
+        ),
+        start=10,
     ):
+        travel.offer(create_homestay(id=number))
         start = datetime(2026, 6, 1, hour, tzinfo=SHANGHAI)
-        told = await caller.detail(await caller.create(start, start + timedelta(hours=hours)))
+        told = await caller.detail(await caller.create(start, start + timedelta(hours=hours), homestay_id=number))
         assert nights(told) == (date(2026, 6, 1), date(2026, 6, 1) + timedelta(days=count)), (hour, hours)
         assert told.homestayTotalPrice == 29_900 * count
 
@@ -77,13 +83,19 @@ async def test_a_stay_without_a_night_is_refused(caller: Caller, database: Datab
     assert await stored(database, ORDERS) == []
 
 
-async def test_an_instant_is_the_day_that_it_falls_on_where_the_homestay_stands(caller: Caller) -> None:
-    for instant, day in (
-        (datetime(2026, 5, 31, 15, 59, 59, tzinfo=UTC), date(2026, 5, 31)),
-        (datetime(2026, 5, 31, 16, 0, tzinfo=UTC), date(2026, 6, 1)),
-        (datetime(2026, 6, 1, 0, 0, tzinfo=UTC), date(2026, 6, 1)),
+async def test_an_instant_is_the_day_that_it_falls_on_where_the_homestay_stands(
+    caller: Caller, travel: FakeTravel
+) -> None:
+    for number, (instant, day) in enumerate(
+        (
+            (datetime(2026, 5, 31, 15, 59, 59, tzinfo=UTC), date(2026, 5, 31)),
+            (datetime(2026, 5, 31, 16, 0, tzinfo=UTC), date(2026, 6, 1)),
+            (datetime(2026, 6, 1, 0, 0, tzinfo=UTC), date(2026, 6, 1)),
+        ),
+        start=10,
     ):
-        told = await caller.detail(await caller.create(instant, instant + timedelta(days=1)))
+        travel.offer(create_homestay(id=number))
+        told = await caller.detail(await caller.create(instant, instant + timedelta(days=1), homestay_id=number))
         assert nights(told) == (day, day + timedelta(days=1)), instant
 
 

@@ -99,7 +99,7 @@ async def test_who_comes_after_local_midnight_is_too_late_for_yesterday(
 ) -> None:
     clock.at = datetime(2026, 5, 20, 15, 59, 59, tzinfo=UTC)
     stay = create_stay(start=date(2026, 5, 20))
-    assert (await orders.create(7, stay)).live_start_date == date(2026, 5, 20)
+    assert ((await orders.create(7, stay)).order).live_start_date == date(2026, 5, 20)
     clock.advance(timedelta(seconds=1))
     travel.asked.clear()
     with pytest.raises(InvalidInput) as ordered:

@@ -9,8 +9,8 @@ from domain import rpc
 from domain.database import Database
 from domain.errors import HomestayNotFound, HomestayOffShelf, UpstreamUnavailable
 from domain.order.ports import Homestay
+from domain.order.pricing import Rules
 from domain.order.room import assemble
-from domain.order.service import Rules
 from domain.order.states import SaleUnit
 from domain.order.travel_client import TravelClient
 from proto import travel_pb2

@@ -13,8 +13,8 @@ from domain import rpc
 from domain.database import Database
 from domain.leases import Leases
 from domain.order.payment_client import PaymentClient
+from domain.order.pricing import Rules
 from domain.order.room import OrderRoom, assemble
-from domain.order.service import Rules
 from domain.order.states import TradeState
 from domain.payment import server as payment_server
 from domain.payment.server import PaymentService

@@ -10,7 +10,7 @@ from domain.order.service import Orders
 from domain.order.states import CloseReason, TradeState
 from tests.clock import FrozenClock
 from tests.conftest import PAY_WINDOW
-from tests.factories import create_stay
+from tests.factories import create_stay, create_stays
 from workers.sweeper import Sweeper, Swept
 
 
@@ -21,9 +21,10 @@ def sweeper(closing: Closing) -> Sweeper:
 async def test_it_closes_what_is_due_and_leaves_what_is_not(
     orders: Orders, closing: Closing, clock: FrozenClock
 ) -> None:
-    early = await orders.create(7, create_stay())
+    first, second = create_stays(2)
+    early = (await orders.create(7, first)).order
     clock.advance(timedelta(minutes=10))
-    late = await orders.create(7, create_stay())
+    late = (await orders.create(7, second)).order
     clock.advance(timedelta(minutes=10))
     assert await sweeper(closing).sweep() == Swept(overdue=1, closed=1)
     found = {order.sn: order for order in [await closing.find(early.sn), await closing.find(late.sn)] if order}
@@ -40,8 +41,8 @@ async def test_it_gives_messages_their_time(orders: Orders, closing: Closing, cl
 
 
 async def test_it_goes_on_batch_after_batch(orders: Orders, closing: Closing, clock: FrozenClock) -> None:
-    for _ in range(205):
-        await orders.create(7, create_stay())
+    for stay in create_stays(205):
+        await orders.create(7, stay)
     clock.advance(PAY_WINDOW)
     assert (await sweeper(closing).sweep()).closed == 205
 
@@ -49,7 +50,7 @@ async def test_it_goes_on_batch_after_batch(orders: Orders, closing: Closing, cl
 async def test_one_that_can_not_be_closed_keeps_no_other_from_it(
     orders: Orders, closing: Closing, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sns = [(await orders.create(7, create_stay())).sn for _ in range(5)]
+    sns = [(await orders.create(7, stay)).order.sn for stay in create_stays(5)]
     clock.advance(PAY_WINDOW)
     close_many = closing.close_many
 

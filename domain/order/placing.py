@@ -1,0 +1,146 @@
+"""Writing a new order down: the order, its nights, its first step and its key, in one transaction or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.clock import Clock, database_now
+from domain.database import Database, asks_for_another_try
+from domain.errors import KeyInProgress, RateLimited
+from domain.order import night_repository, nights, numbers, repository
+from domain.order.idempotency import Idempotency, Key
+from domain.order.models import WIDTHS, Order
+from domain.order.ports import Homestay
+from domain.order.pricing import Offer, Rules, capacity
+from domain.order.states import TradeState
+
+log = structlog.get_logger(__name__)
+
+# Each try that fails means that somebody else got a place, so a homestay of 127 places bounds them; a number drawn
+# twice does not happen.
+_ATTEMPTS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An order, and whether an earlier request with the same key had made it."""
+
+    order: Order
+    replayed: bool = False
+
+
+class Placing:
+    """Writes orders down."""
+
+    def __init__(self, database: Database, clock: Clock, rules: Rules, idempotency: Idempotency) -> None:
+        self._database = database
+        self._clock = clock
+        self._rules = rules
+        self._idempotency = idempotency
+
+    async def place(self, user_id: int, offer: Offer, key: Key | None = None) -> Placed:
+        """Writes an order down.
+
+        Raises:
+            DatesUnavailable: some nights have not enough free places.
+            RateLimited: the guest has as many unpaid orders as one may have.
+            KeyReused: the key stands for another request.
+            KeyInProgress: the request with this key is still running.
+        """
+
+        async def work(connection: AsyncConnection) -> Order:
+            return await self._write(connection, user_id, offer, key)
+
+        for attempt in range(_ATTEMPTS):
+            try:
+                return Placed(await self._database.write(work))
+            except IntegrityError:
+                # Somebody else was faster: with the same key, or at the same place. What they did is read now.
+                if (earlier := await self._earlier(user_id, key)) is not None:
+                    return Placed(earlier, replayed=True)
+                log.debug("tries again to place an order", attempt=attempt)
+            except DBAPIError as error:
+                if key is not None and asks_for_another_try(error):
+                    raise KeyInProgress("The request with this key is still running.", "idempotencyKey") from error
+                raise
+        return Placed(await self._database.write(work))
+
+    async def _earlier(self, user_id: int, key: Key | None) -> Order | None:
+        sn = await self._idempotency.find(key)
+        if sn is None:
+            return None
+        return await self._database.read(lambda connection: repository.find(connection, sn, user_id=user_id))
+
+    async def _write(self, connection: AsyncConnection, user_id: int, offer: Offer, key: Key | None) -> Order:
+        await repository.take_turn(connection, user_id)
+        now = await database_now(connection, self._clock)
+        values = self._values(user_id, offer, now)
+        await self._idempotency.keep(connection, key, values["sn"])
+        await self._check_unpaid(connection, user_id, now)
+        stay = offer.stay
+        taken = await night_repository.taken(connection, stay.homestay_id, stay.start, stay.end)
+        places = nights.allot(offer.homestay, stay, taken)
+        order_id = await repository.add(connection, {**values, "update_time": now}, at=now)
+        await night_repository.hold(connection, stay.homestay_id, places, values["sn"])
+        return Order(id=order_id, **values)
+
+    async def _check_unpaid(self, connection: AsyncConnection, user_id: int, now: datetime) -> None:
+        limit = self._rules.max_unpaid
+        if limit is None:
+            return
+        count, first_closes_at = await repository.unpaid(connection, user_id)
+        if count >= limit:
+            # One of them is paid, given up or closed by then.
+            wait = max(timedelta(seconds=1), (first_closes_at or now + self._rules.pay_window) - now)
+            raise RateLimited(
+                f"At most {limit} orders may wait for their payment: pay one, or give one up.",
+                retry_after=-(-wait // timedelta(seconds=1)),
+            )
+
+    def _values(self, user_id: int, offer: Offer, now: datetime) -> Mapping[str, Any]:
+        return {
+            "sn": numbers.order_sn(now, self._rules.zone),
+            "user_id": user_id,
+            **_snapshot(offer.homestay),
+            "live_start_date": offer.stay.start,
+            "live_end_date": offer.stay.end,
+            "live_people_num": offer.stay.guests,
+            "need_food": offer.stay.food,
+            "remark": offer.stay.remark,
+            "homestay_total_price": offer.price.homestay_total,
+            "food_total_price": offer.price.food_total,
+            "order_total_price": offer.price.total,
+            "trade_state": TradeState.WAIT_PAY,
+            "trade_code": numbers.trade_code(),
+            "create_time": now.replace(microsecond=0),
+            "close_at": now + self._rules.pay_window,
+            "close_reason": None,
+        }
+
+
+def _snapshot(homestay: Homestay) -> dict[str, Any]:
+    """What an order keeps of its homestay: later changes there change nothing here."""
+    texts = {
+        "title": homestay.title,
+        "sub_title": homestay.sub_title,
+        # Half a URL shows nothing.
+        "cover": homestay.cover if homestay.cover and len(homestay.cover) <= WIDTHS["cover"] else "",
+        "info": homestay.info,
+        "food_info": homestay.food_info,
+    }
+    return {
+        "homestay_id": homestay.id,
+        "homestay_business_id": homestay.business_id,
+        "homestay_user_id": homestay.user_id,
+        **{name: text[: WIDTHS[name]] for name, text in texts.items()},
+        "people_num": capacity(homestay),
+        "row_type": homestay.sale_unit,
+        "homestay_price": homestay.price,
+        "market_homestay_price": homestay.market_price,
+        "food_price": homestay.food_price,
+    }

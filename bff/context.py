@@ -2,14 +2,17 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, TypeVar
 
 from strawberry.dataloader import DataLoader
 
+from bff import idempotency_key
 from domain.order.models import Event
+from domain.order.night_repository import Range
+from domain.order.nights import Taken
 from domain.order.ports import Homestay, Payment
 from domain.order.service import Orders
 
@@ -28,10 +31,20 @@ class Unauthenticated(Exception):
 
 @dataclass
 class RequestContext:
-    """One request."""
+    """One request.
+
+    Attributes:
+        orders: the use cases.
+        request_id: the request's id.
+        key_headers: the values of its Idempotency-Key headers, as they came.
+        caller: the guest who is asking, where somebody known is.
+        refusal: what whoever else asks is told.
+        loaders: ask others once for what several fields want.
+    """
 
     orders: Orders
     request_id: str
+    key_headers: Sequence[str] = ()
     caller: int | None = None
     refusal: str = "A bearer token is needed: `Authorization: Bearer …`."
     loaders: "Loaders" = field(init=False)
@@ -49,6 +62,17 @@ class RequestContext:
         if self.caller is None:
             raise Unauthenticated(self.refusal)
         return self.caller
+
+    def key(self, argument: str | None) -> str | None:
+        """The key of a mutation of this request: that of the header is every mutation's.
+
+        Args:
+            argument: as the mutation says it; None where it says nothing.
+
+        Raises:
+            InvalidInput: header and argument differ, or the header has no key.
+        """
+        return idempotency_key.agreed(argument, self.key_headers)
 
 
 class Loaders:
@@ -72,6 +96,15 @@ class Loaders:
         """Steps by their order's sn, oldest first."""
         return DataLoader(self._histories, max_batch_size=_MAX_BATCH)
 
+    @cached_property
+    def taken(self) -> DataLoader[Range, Taken]:
+        """What is taken of homestays, at least in a range of nights each.
+
+        Fields that want it at once ask the database once. Nothing is kept: an earlier mutation of the same request may
+        have taken or freed a night.
+        """
+        return DataLoader(self._taken, max_batch_size=_MAX_BATCH, cache=False)
+
     async def _homestays(self, keys: list[int]) -> list[Homestay | BaseException | None]:
         return await _each(self._orders.homestay, keys)
 
@@ -83,6 +116,10 @@ class Loaders:
         for event in await self._orders.history(keys):
             steps[event.order_sn].append(event)
         return [steps[key] for key in keys]
+
+    async def _taken(self, keys: list[Range]) -> list[Taken]:
+        taken = await self._orders.taken(set(keys))
+        return [taken[homestay_id] for homestay_id, *_ in keys]
 
 
 async def _each(ask: Callable[[K], Awaitable[V]], keys: list[K]) -> list[V | BaseException]:

@@ -17,7 +17,7 @@ from strawberry.http.parse_content_type import parse_content_type
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
-from bff import errors
+from bff import errors, idempotency_key
 from bff.context import RequestContext
 from bff.errors import EdgeCode
 from bff.tokens import InvalidToken, Tokens, bearer
@@ -63,7 +63,8 @@ class Endpoint(GraphQL[RequestContext, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> RequestContext:  # noqa: ARG002 -- Strawberry's signature
         """Who is asking, with a request's own loaders."""
-        context = RequestContext(self._orders, request_id(request))
+        keys = request.headers.getlist(idempotency_key.HEADER)
+        context = RequestContext(self._orders, request_id(request), keys)
         token = bearer(request.headers.get("authorization"))
         if token is not None:
             try:

@@ -49,6 +49,18 @@ def parse_homestay_id(value: str) -> int | None:
     return _integer(parsed[1] if parsed and parsed[0] == HOMESTAY else value)
 
 
+def homestay_number(value: str, argument: str = "homestayId") -> int:
+    """The travel service's number of a homestay that a client names.
+
+    Raises:
+        InvalidInput: it can be no homestay's.
+    """
+    number = parse_homestay_id(value)
+    if number is None:
+        raise InvalidInput("A homestay's id is its number or its global id.", argument)
+    return number
+
+
 def _integer(text: str) -> int | None:
     if not (text.isascii() and text.isdecimal()) or text.startswith("0"):
         return None

@@ -1,10 +1,13 @@
 """Refusals as part of the schema: a mutation that is refused answers why, and raises nothing."""
 
-from typing import Self
+from datetime import date
+from typing import Any, Final
 
 import strawberry
 
-from domain.errors import ErrorCode, HomestayError, InvalidTransition, Refusal
+from bff.types import HomestayQuote
+from domain.errors import DatesUnavailable, ErrorCode, HomestayError, InvalidTransition, RateLimited, Refusal
+from domain.order.pricing import PriceChanged
 from domain.order.states import TradeState
 
 
@@ -17,15 +20,32 @@ class UserError:
 
 @strawberry.type(description="An input field that breaks a rule.")
 class InputError(UserError):
-    @classmethod
-    def of(cls, error: HomestayError, field: list[str] | None) -> Self:
-        return cls(message=error.message, code=error.code, field=field)
+    pass
+
+
+@strawberry.type(description="The nights asked for are taken.")
+class DatesUnavailableError(UserError):
+    nights: list[date] = strawberry.field(description="Nights that are taken.")
+
+
+@strawberry.type(description="The price is no longer the one the client showed.")
+class PriceChangedError(UserError):
+    quote: HomestayQuote = strawberry.field(description="The price now.")
 
 
 @strawberry.type(description="The order is not in a state that allows this.")
 class InvalidTransitionError(UserError):
     from_: TradeState = strawberry.field(name="from", description="State the order is in.")
     to: TradeState = strawberry.field(description="State asked for.")
+
+
+@strawberry.type(description="Too much was asked for of what is free.")
+class RateLimitedError(UserError):
+    retry_after: int = strawberry.field(description="Seconds until it may work again.")
+
+
+# No field has these types, so the schema must be told of them.
+KINDS: Final = (InputError, DatesUnavailableError, PriceChangedError, InvalidTransitionError, RateLimitedError)
 
 
 def user_error(error: HomestayError, *prefix: str) -> UserError:
@@ -36,12 +56,14 @@ def user_error(error: HomestayError, *prefix: str) -> UserError:
         prefix: where in the mutation's arguments the use case's own fields are.
     """
     field = [*prefix, *error.field] if isinstance(error, Refusal) and error.field else None
-    if isinstance(error, InvalidTransition):
-        return InvalidTransitionError(
-            message=error.message,
-            code=error.code,
-            field=field,
-            from_=TradeState(error.current),
-            to=TradeState(error.wanted),
-        )
-    return InputError.of(error, field)
+    told: dict[str, Any] = {"message": error.message, "code": error.code, "field": field}
+    match error:
+        case DatesUnavailable():
+            return DatesUnavailableError(**told, nights=list(error.nights))
+        case PriceChanged():
+            return PriceChangedError(**told, quote=HomestayQuote.of(error.offer))
+        case InvalidTransition():
+            return InvalidTransitionError(**told, from_=TradeState(error.current), to=TradeState(error.wanted))
+        case RateLimited():
+            return RateLimitedError(**told, retry_after=error.retry_after)
+    return InputError(**told)

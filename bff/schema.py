@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import date
-from typing import Final, cast
+from typing import Annotated, Final, cast
 
 import strawberry
 from graphql import GraphQLError
@@ -11,7 +11,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.unset import UNSET
 
-from bff import errors, ids
+from bff import errors, homestays, ids
 from bff.connection import (
     DEFAULT_PAGE,
     HomestayOrderConnection,
@@ -21,51 +21,17 @@ from bff.connection import (
     resolve_page,
 )
 from bff.gate import Gate
-from bff.refusals import InputError, InvalidTransitionError, UserError, user_error
+from bff.payloads import (
+    CancelHomestayOrderPayload,
+    CreateHomestayOrderInput,
+    CreateHomestayOrderPayload,
+    PayHomestayOrderPayload,
+)
+from bff.refusals import KINDS, user_error
 from bff.scalars import SCALARS
-from bff.types import Homestay, HomestayOrder, HomestayQuote, Info, Node, OrderPayment
+from bff.types import Homestay, HomestayNight, HomestayOrder, HomestayQuote, Info, Node, OrderPayment
 from domain.errors import HomestayError, InvalidInput
 from domain.order.pricing import Stay
-
-
-@strawberry.input(description="What the guest wants.")
-class CreateHomestayOrderInput:
-    homestay_id: strawberry.ID
-    live_start_date: date
-    live_end_date: date = strawberry.field(description="Day of leaving; the night before it is the last one paid.")
-    live_people_num: int
-    need_food: bool = False
-    remark: str = strawberry.field(default="", description="At most 64 characters.")
-
-    def stay(self) -> Stay:
-        """The same as a domain value."""
-        return Stay(
-            homestay_id=_homestay_id(self.homestay_id),
-            start=self.live_start_date,
-            end=self.live_end_date,
-            guests=self.live_people_num,
-            food=self.need_food,
-            remark=self.remark,
-        )
-
-
-@strawberry.type(description="Result of createHomestayOrder: exactly one of `order` and a non-empty `userErrors`.")
-class CreateHomestayOrderPayload:
-    order: HomestayOrder | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-@strawberry.type(description="Result of payHomestayOrder.")
-class PayHomestayOrderPayload:
-    payment: OrderPayment | None = None
-    order: HomestayOrder | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
-
-
-@strawberry.type(description="Result of cancelHomestayOrder.")
-class CancelHomestayOrderPayload:
-    order: HomestayOrder | None = None
-    user_errors: list[UserError] = strawberry.field(default_factory=list)
 
 
 @strawberry.type(description="Reads.")
@@ -92,10 +58,10 @@ class Query:
 
     @strawberry.field
     async def homestay(self, info: Info, id: strawberry.ID) -> Homestay | None:  # noqa: A002
-        homestay = await info.context.loaders.homestay.load(_homestay_id(id, "id"))
+        homestay = await info.context.loaders.homestay.load(ids.homestay_number(id, "id"))
         return None if homestay is None else Homestay.of(homestay)
 
-    @strawberry.field(description="A price, before ordering.")
+    @strawberry.field(description="A price and the free nights, before ordering.")
     async def homestay_quote(
         self,
         info: Info,
@@ -105,8 +71,18 @@ class Query:
         live_people_num: int,
         need_food: bool = False,  # noqa: FBT001, FBT002 -- GraphQL passes arguments by name
     ) -> HomestayQuote:
-        stay = Stay(_homestay_id(homestay_id), live_start_date, live_end_date, live_people_num, need_food)
-        return HomestayQuote.of(await info.context.orders.quote(stay))
+        stay = Stay(ids.homestay_number(homestay_id), live_start_date, live_end_date, live_people_num, need_food)
+        return await homestays.quote(info, stay)
+
+    @strawberry.field(description="Free places night by night, `to` excluded; at most 92 nights.")
+    async def homestay_calendar(
+        self,
+        info: Info,
+        homestay_id: strawberry.ID,
+        from_: Annotated[date, strawberry.argument(name="from")],
+        to: date,
+    ) -> list[HomestayNight]:
+        return await homestays.calendar(info, ids.homestay_number(homestay_id), from_, to)
 
     @strawberry.field(description="Relay refetch.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
@@ -131,24 +107,37 @@ class Mutation:
         info: Info,
         input: CreateHomestayOrderInput,  # noqa: A002 -- the contract's name
     ) -> CreateHomestayOrderPayload:
+        context = info.context
         try:
-            order = await info.context.orders.create(info.context.user_id, input.stay())
+            placed = await context.orders.create(
+                context.user_id,
+                input.stay(),
+                expected_total=given(input.expected_total_minor),
+                key=context.key(given(input.idempotency_key)),
+            )
         except HomestayError as error:
             return CreateHomestayOrderPayload(user_errors=[user_error(error, "input")])
-        return CreateHomestayOrderPayload(order=HomestayOrder.of(order))
+        return CreateHomestayOrderPayload(order=HomestayOrder.of(placed.order), replayed=placed.replayed)
 
     @strawberry.mutation(description="Give up an unpaid order and free its nights.")
-    async def cancel_homestay_order(self, info: Info, sn: strawberry.ID) -> CancelHomestayOrderPayload:
+    async def cancel_homestay_order(
+        self, info: Info, sn: strawberry.ID, idempotency_key: str | None = UNSET
+    ) -> CancelHomestayOrderPayload:
+        context = info.context
         try:
-            order = await info.context.orders.cancel(info.context.user_id, sn)
+            order = await context.orders.cancel(context.user_id, sn, key=context.key(given(idempotency_key)))
         except HomestayError as error:
             return CancelHomestayOrderPayload(user_errors=[user_error(error)])
         return CancelHomestayOrderPayload(order=HomestayOrder.of(order))
 
     @strawberry.mutation(description="Open (or find again) the one payment of an unpaid order at the payment service.")
-    async def pay_homestay_order(self, info: Info, sn: strawberry.ID) -> PayHomestayOrderPayload:
+    async def pay_homestay_order(
+        self, info: Info, sn: strawberry.ID, idempotency_key: str | None = UNSET
+    ) -> PayHomestayOrderPayload:
+        context = info.context
         try:
-            payment, order = await info.context.orders.open_payment(info.context.user_id, sn)
+            key = context.key(given(idempotency_key))
+            payment, order = await context.orders.open_payment(context.user_id, sn, key=key)
         except HomestayError as error:
             return PayHomestayOrderPayload(user_errors=[user_error(error)])
         return PayHomestayOrderPayload(payment=OrderPayment.of(payment), order=HomestayOrder.of(order))
@@ -169,13 +158,6 @@ async def _node(info: Info, value: str) -> Node | None:
     return None
 
 
-def _homestay_id(value: str, argument: str = "homestayId") -> int:
-    number = ids.parse_homestay_id(value)
-    if number is None:
-        raise InvalidInput("A homestay's id is its number or its global id.", argument)
-    return number
-
-
 class Schema(strawberry.Schema):
     """Strawberry's schema, logging as this house does."""
 
@@ -192,7 +174,7 @@ def build(*, introspection: bool) -> Schema:
     return Schema(
         query=Query,
         mutation=Mutation,
-        types=[InputError, InvalidTransitionError],
+        types=KINDS,
         extensions=extensions,
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -10,9 +10,9 @@ from bff import ids
 from bff.context import RequestContext
 from bff.scalars import BigInt
 from domain.money import Fen
-from domain.order import ports
+from domain.order import nights, ports
 from domain.order.models import Event, Order
-from domain.order.pricing import Quote
+from domain.order.pricing import Offer
 from domain.order.states import CloseReason, PaymentStatus, SaleUnit, TradeState
 
 Info: TypeAlias = strawberry.Info[RequestContext, None]
@@ -80,15 +80,31 @@ class HomestayQuote:
     homestay_total_price: Money
     food_total_price: Money
     order_total_price: Money
+    offer: strawberry.Private[Offer]
+
+    @strawberry.field(description="True when every night is free.")
+    async def available(self, info: Info) -> bool:
+        stay = self.offer.stay
+        taken = await info.context.loaders.taken.load((stay.homestay_id, stay.start, stay.end))
+        return nights.is_free(self.offer.homestay, stay, taken)
 
     @classmethod
-    def of(cls, quote: Quote) -> Self:
+    def of(cls, offer: Offer) -> Self:
         return cls(
-            nights=quote.nights,
-            homestay_total_price=Money.of(quote.homestay_total),
-            food_total_price=Money.of(quote.food_total),
-            order_total_price=Money.of(quote.total),
+            nights=offer.price.nights,
+            homestay_total_price=Money.of(offer.price.homestay_total),
+            food_total_price=Money.of(offer.price.food_total),
+            order_total_price=Money.of(offer.price.total),
+            offer=offer,
         )
+
+
+@strawberry.type(description="A night of a homestay.")
+class HomestayNight:
+    night: date
+    places_left: int = strawberry.field(
+        description="Places left: 1 or 0 when sold by room, guests that still fit when sold per person."
+    )
 
 
 @strawberry.type(description="The payment of an order, from the payment service.")

@@ -116,10 +116,15 @@ class Client:
         order: Json = payload["order"]
         return order
 
+    async def place_several(self, count: int) -> list[Json]:
+        """As many orders placed, one after the other, none with a night of another."""
+        return [await self.place(**wanted) for wanted in documents.stays(count)]
+
     async def refused(self, mutation: str, variables: Json, user: int = ANN) -> Json:
         """The one reason why a mutation was refused."""
         (payload,) = (await self.data(mutation, variables, user)).values()
         (refusal,) = payload.pop("userErrors")
+        assert payload.pop("replayed", False) is False
         assert set(payload.values()) == {None}
         found: Json = refusal
         assert found["message"]

@@ -1,10 +1,22 @@
 """The operations that these tests send."""
 
+from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
-REFUSAL: Final = "userErrors { __typename code field message ... on InvalidTransitionError { from to } }"
-
 MONEY: Final = "{ amountMinor currency amount }"
+
+PRICES: Final = f"nights homestayTotalPrice {MONEY} foodTotalPrice {MONEY} orderTotalPrice {MONEY}"
+
+REFUSAL: Final = f"""
+  userErrors {{
+    __typename code field message
+    ... on DatesUnavailableError {{ nights }}
+    ... on InvalidTransitionError {{ from to }}
+    ... on PriceChangedError {{ quote {{ {PRICES} }} }}
+    ... on RateLimitedError {{ retryAfter }}
+  }}
+"""
 
 HOMESTAY: Final = f"""
   id homestayId title subTitle cover banner info peopleNum saleUnit onShelf foodInfo
@@ -24,15 +36,19 @@ ORDER: Final = f"""
 
 PLACE: Final = f"""
   mutation ($input: CreateHomestayOrderInput!) {{
-    createHomestayOrder(input: $input) {{ order {{ {ORDER} }} {REFUSAL} }}
+    createHomestayOrder(input: $input) {{ order {{ {ORDER} }} replayed {REFUSAL} }}
   }}
 """
 
-CANCEL: Final = f"mutation ($sn: ID!) {{ cancelHomestayOrder(sn: $sn) {{ order {{ {ORDER} }} {REFUSAL} }} }}"
+CANCEL: Final = f"""
+  mutation ($sn: ID!, $key: String) {{
+    cancelHomestayOrder(sn: $sn, idempotencyKey: $key) {{ order {{ {ORDER} }} {REFUSAL} }}
+  }}
+"""
 
 PAY: Final = f"""
-  mutation ($sn: ID!) {{
-    payHomestayOrder(sn: $sn) {{
+  mutation ($sn: ID!, $key: String) {{
+    payHomestayOrder(sn: $sn, idempotencyKey: $key) {{
       payment {{ sn payMode payTotal {MONEY} payTime status }} order {{ {ORDER} }} {REFUSAL}
     }}
   }}
@@ -62,8 +78,14 @@ QUOTE: Final = f"""
   query ($homestayId: ID!, $from: Date!, $to: Date!, $people: Int!, $food: Boolean! = false) {{
     homestayQuote(
       homestayId: $homestayId, liveStartDate: $from, liveEndDate: $to, livePeopleNum: $people, needFood: $food
-    ) {{ nights homestayTotalPrice {MONEY} foodTotalPrice {MONEY} orderTotalPrice {MONEY} }}
+    ) {{ {PRICES} }}
   }}
+"""
+
+CALENDAR: Final = """
+  query ($homestayId: ID!, $from: Date!, $to: Date!) {
+    homestayCalendar(homestayId: $homestayId, from: $from, to: $to) { night placesLeft }
+  }
 """
 
 HOMESTAY_BY_ID: Final = f"query ($id: ID!) {{ homestay(id: $id) {{ {HOMESTAY} }} }}"
@@ -90,3 +112,9 @@ def stay(**wanted: object) -> dict[str, Any]:
         "livePeopleNum": 2,
         **wanted,
     }
+
+
+def stays(count: int) -> list[dict[str, Any]]:
+    """As many inputs as wanted of which none has a night in common with another."""
+    days = [(date(2026, 6, 1) + timedelta(days=2 * number)).isoformat() for number in range(count + 1)]
+    return [stay(liveStartDate=start, liveEndDate=end) for start, end in pairwise(days)]

@@ -104,7 +104,7 @@ async def test_a_homestay_without_pictures_leaves_an_order_without_a_cover(clien
 
 
 async def test_the_steps_of_a_whole_list_are_read_at_once(client: Client, statements: list[str]) -> None:
-    placed = [(await client.place())["sn"] for _ in range(3)]
+    placed = [order["sn"] for order in await client.place_several(3)]
     statements.clear()
     data = await client.data(f"{{ userHomestayOrderList {{ nodes {{ sn {documents.STEPS} }} }} }}")
     orders = data["userHomestayOrderList"]["nodes"]

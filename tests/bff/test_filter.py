@@ -19,7 +19,7 @@ async def found(client: Client, wanted: Json | None) -> set[str]:
 async def test_a_list_is_filtered_by_states(
     settling: Settling, client: Client, orders: Orders, payments: FakePayments
 ) -> None:
-    open_, paid, cancelled = [(await client.place())["sn"] for _ in range(3)]
+    open_, paid, cancelled = [order["sn"] for order in await client.place_several(3)]
     payments.pay(paid, PRICE)
     await settling.settle(paid)
     await orders.cancel(ANN, cancelled)
@@ -65,7 +65,7 @@ async def test_a_list_is_filtered_by_the_first_day_both_ends_included(client: Cl
 
 
 async def test_a_filtered_list_has_pages_too(client: Client, orders: Orders) -> None:
-    placed = [(await client.place())["sn"] for _ in range(5)]
+    placed = [order["sn"] for order in await client.place_several(5)]
     for sn in placed[::2]:
         await orders.cancel(ANN, sn)
     wanted = {"tradeState": ["CANCELLED"]}

@@ -37,6 +37,8 @@ VALUES: Final = {
     "String": '"text"',
     "liveStartDate": '"2026-06-01"',
     "liveEndDate": '"2026-06-03"',
+    "from": '"2026-06-01"',
+    "to": '"2026-06-03"',
     "ids": f'["{ids.global_id(ids.HOMESTAY, 1)}"]',
 }
 

@@ -1,4 +1,5 @@
 import base64
+from typing import Final, Protocol
 
 import pytest
 
@@ -6,12 +7,26 @@ from bff import ids
 from domain.order.service import Orders
 from tests.bff import documents
 from tests.bff.client import ANN, BOB, Client, Json, any_database
-from tests.factories import create_stay
+from tests.factories import create_stays
+
+# More than any of these tests places.
+MANY: Final = 200
 
 
-async def place(orders: Orders, count: int, user: int = ANN) -> list[str]:
-    """Places orders and returns their sn's, newest first as a list has them."""
-    return [((await orders.create(user, create_stay())).order).sn for _ in range(count)][::-1]
+class Place(Protocol):
+    async def __call__(self, count: int, user: int = ANN) -> list[str]:
+        """Places orders and returns their sn's, newest first as a list has them."""
+        ...
+
+
+@pytest.fixture
+def place(orders: Orders) -> Place:
+    stays = iter(create_stays(MANY))
+
+    async def place(count: int, user: int = ANN) -> list[str]:
+        return [(await orders.create(user, next(stays))).order.sn for _ in range(count)][::-1]
+
+    return place
 
 
 async def page(client: Client, **variables: object) -> Json:
@@ -24,8 +39,8 @@ def sns(connection: Json) -> list[str]:
     return [node["sn"] for node in connection["nodes"]]
 
 
-async def test_a_list_goes_on_page_by_page_to_its_end(client: Client, orders: Orders) -> None:
-    placed = await place(orders, 5)
+async def test_a_list_goes_on_page_by_page_to_its_end(client: Client, place: Place) -> None:
+    placed = await place(5)
     first = await page(client, first=2)
     second = await page(client, first=2, after=first["pageInfo"]["endCursor"])
     third = await page(client, first=2, after=second["pageInfo"]["endCursor"])
@@ -35,8 +50,8 @@ async def test_a_list_goes_on_page_by_page_to_its_end(client: Client, orders: Or
     assert [each["totalCount"] for each in (first, second, third)] == [5, 5, 5]
 
 
-async def test_a_list_goes_back_page_by_page_to_its_beginning(client: Client, orders: Orders) -> None:
-    placed = await place(orders, 5)
+async def test_a_list_goes_back_page_by_page_to_its_beginning(client: Client, place: Place) -> None:
+    placed = await place(5)
     last = await page(client, last=2)
     middle = await page(client, last=2, before=last["pageInfo"]["startCursor"])
     first = await page(client, last=2, before=middle["pageInfo"]["startCursor"])
@@ -45,28 +60,28 @@ async def test_a_list_goes_back_page_by_page_to_its_beginning(client: Client, or
     assert [each["pageInfo"]["hasNextPage"] for each in (first, middle, last)] == [True, True, False]
 
 
-async def test_orders_placed_meanwhile_shift_no_page(client: Client, orders: Orders) -> None:
-    placed = await place(orders, 4)
+async def test_orders_placed_meanwhile_shift_no_page(client: Client, place: Place) -> None:
+    placed = await place(4)
     first = await page(client, first=2)
-    newer = await place(orders, 2)
+    newer = await place(2)
     assert sns(await page(client, first=2, after=first["pageInfo"]["endCursor"])) == placed[2:]
     assert sns(await page(client, first=2, before=first["pageInfo"]["startCursor"])) == newer
 
 
-async def test_a_walk_under_new_orders_meets_each_order_once(client: Client, orders: Orders) -> None:
-    placed = await place(orders, 30)
+async def test_a_walk_under_new_orders_meets_each_order_once(client: Client, place: Place) -> None:
+    placed = await place(30)
     met: list[str] = []
     cursor = None
     while cursor or not met:
         connection = await page(client, first=7, after=cursor)
         met += sns(connection)
-        await place(orders, 2)
+        await place(2)
         cursor = connection["pageInfo"]["endCursor"] if connection["pageInfo"]["hasNextPage"] else None
     assert met == placed
 
 
-async def test_each_edge_has_a_cursor_of_its_own_that_leads_on(client: Client, orders: Orders) -> None:
-    placed = await place(orders, 3)
+async def test_each_edge_has_a_cursor_of_its_own_that_leads_on(client: Client, place: Place) -> None:
+    placed = await place(3)
     connection = await page(client)
     cursors = [edge["cursor"] for edge in connection["edges"]]
     assert (connection["pageInfo"]["startCursor"], connection["pageInfo"]["endCursor"]) == (cursors[0], cursors[-1])
@@ -84,22 +99,22 @@ async def test_an_empty_page_has_no_cursors(client: Client) -> None:
 
 @any_database
 @pytest.mark.parametrize("arguments", [{}, {"first": None}], ids=str)
-async def test_a_page_has_twenty_orders_unless_said_otherwise(client: Client, orders: Orders, arguments: Json) -> None:
-    placed = await place(orders, 21)
+async def test_a_page_has_twenty_orders_unless_said_otherwise(client: Client, place: Place, arguments: Json) -> None:
+    placed = await place(21)
     assert sns(await page(client, **arguments)) == placed[:20]
 
 
 @any_database
-async def test_a_page_has_at_most_a_hundred_orders(client: Client, orders: Orders) -> None:
-    placed = await place(orders, 101)
+async def test_a_page_has_at_most_a_hundred_orders(client: Client, place: Place) -> None:
+    placed = await place(101)
     assert sns(await page(client, first=100)) == placed[:100]
     assert sns(await page(client, last=100)) == placed[1:]
 
 
-async def test_a_guest_sees_nobody_elses_orders(client: Client, orders: Orders) -> None:
-    await place(orders, 2, BOB)
-    placed = await place(orders, 1)
-    others = await place(orders, 1, BOB)
+async def test_a_guest_sees_nobody_elses_orders(client: Client, place: Place) -> None:
+    await place(2, BOB)
+    placed = await place(1)
+    others = await place(1, BOB)
     connection = await page(client)
     assert sns(connection) == placed
     assert connection["totalCount"] == 1
@@ -109,8 +124,8 @@ async def test_a_guest_sees_nobody_elses_orders(client: Client, orders: Orders) 
     assert sns(await page(client, after=cursor)) == placed
 
 
-async def test_nothing_is_counted_unless_asked_for(client: Client, orders: Orders, statements: list[str]) -> None:
-    await place(orders, 1)
+async def test_nothing_is_counted_unless_asked_for(client: Client, place: Place, statements: list[str]) -> None:
+    await place(1)
     await client.data("{ userHomestayOrderList { nodes { sn } pageInfo { hasNextPage endCursor } } }")
     assert not any("count(" in statement.lower() for statement in statements)
     await client.data("{ userHomestayOrderList { totalCount } }")

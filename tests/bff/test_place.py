@@ -7,7 +7,7 @@ from domain.money import MAX_FEN, Fen
 from domain.order.states import SaleUnit
 from tests.bff import documents
 from tests.bff.client import ANN, BOB, Client, Json, any_database
-from tests.bff.documents import stay
+from tests.bff.documents import stay, stays
 from tests.bff.prices import yuan
 from tests.bff.rows import owners
 from tests.factories import create_homestay
@@ -123,17 +123,19 @@ async def test_64_characters_of_any_script_are_a_remark(client: Client) -> None:
 
 
 async def test_an_order_is_placed_for_who_asks(client: Client, database: Database) -> None:
-    await client.place(BOB)
-    await client.place(ANN)
+    bobs, anns = stays(2)
+    await client.place(BOB, **bobs)
+    await client.place(ANN, **anns)
     assert sorted(await owners(database)) == [ANN, BOB]
 
 
 async def test_two_orders_of_one_request_are_both_placed(client: Client) -> None:
     payload = "{ order { sn } userErrors { code } }"
+    first, second = stays(2)
     both = await client.data(
-        f"""mutation ($input: CreateHomestayOrderInput!) {{
-          first: createHomestayOrder(input: $input) {payload} second: createHomestayOrder(input: $input) {payload}
+        f"""mutation ($first: CreateHomestayOrderInput!, $second: CreateHomestayOrderInput!) {{
+          first: createHomestayOrder(input: $first) {payload} second: createHomestayOrder(input: $second) {payload}
         }}""",
-        {"input": stay()},
+        {"first": first, "second": second},
     )
     assert both["first"]["order"]["sn"] != both["second"]["order"]["sn"]

@@ -6,13 +6,16 @@ from domain.database import Database
 from domain.order.settling import Settling
 from tests.bff import documents
 from tests.bff.client import Client, any_database
-from tests.bff.documents import stay
+from tests.bff.documents import stay, stays
 from tests.bff.prices import PRICE
 from tests.bff.rows import owners
 from tests.factories import create_homestay
 from tests.fakes import FakePayments, FakeTimer, FakeTravel
 
 LIST = "{ userHomestayOrderList { nodes { sn homestay { homestayId title } payment { sn } } } }"
+
+# Nights that no other order of a test wants.
+LATER = stays(2)[1]
 
 
 async def paid(settling: Settling, client: Client, payments: FakePayments) -> str:
@@ -63,7 +66,7 @@ async def test_an_order_is_answered_without_the_payment_that_cannot_be_asked_for
 async def test_a_list_is_answered_without_what_cannot_be_asked_for(
     settling: Settling, client: Client, travel: FakeTravel, payments: FakePayments
 ) -> None:
-    waiting = (await client.place())["sn"]
+    waiting = (await client.place(**LATER))["sn"]
     sn = await paid(settling, client, payments)
     travel.down = payments.down = True
     answer = await client.ask(LIST)
@@ -113,8 +116,8 @@ async def test_a_homestay_or_a_quote_that_cannot_be_asked_for_is_an_error(client
 async def test_each_homestay_is_asked_for_once_however_many_orders_name_it(client: Client, travel: FakeTravel) -> None:
     for number in (2, 3):
         travel.offer(create_homestay(id=number))
-    for number in (1, 2, 3, 3, 2, 1, 1, 2):
-        await client.place(homestayId=str(number))
+    for number, wanted in zip((1, 2, 3, 3, 2, 1, 1, 2), stays(8), strict=True):
+        await client.place(**{**wanted, "homestayId": str(number)})
     travel.asked.clear()
     data = await client.data(
         """{
@@ -146,7 +149,7 @@ async def test_only_orders_that_wait_no_longer_are_asked_about_at_the_payment_se
     settling: Settling, client: Client, payments: FakePayments
 ) -> None:
     sn = await paid(settling, client, payments)
-    waiting = (await client.place())["sn"]
+    waiting = (await client.place(**LATER))["sn"]
     # Opened, but not paid: the order shows no payment yet.
     await client.data(documents.PAY, {"sn": waiting})
     nodes = (await client.data(LIST))["userHomestayOrderList"]["nodes"]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, SmallInteger, Table, TypeDecorator, literal
+from sqlalchemy import CHAR, BigInteger, DateTime, Dialect, Integer, SmallInteger, Table, TypeDecorator, literal
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -14,7 +14,8 @@ from sqlmodel import SQLModel
 # SQLite numbers rows by itself only under the exact type INTEGER.
 BIG_ID: Final = BigInteger().with_variant(Integer, "sqlite")
 TINYINT: Final = SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb")
-SHA256: Final = LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb")
+# In hexadecimal: aiomysql 0.3 can't hand bytes to the PyMySQL that is current.
+SHA256: Final = CHAR(64).with_variant(mysql.CHAR(64, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
 MYSQL_TABLE: Final = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",

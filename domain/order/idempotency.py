@@ -33,8 +33,8 @@ class Key:
     """A guest's key for one request."""
 
     user_id: int
-    key_hash: bytes
-    request_hash: bytes
+    key_hash: str
+    request_hash: str
 
     @classmethod
     def of(cls, user_id: int, key: str, operation: str, request: Mapping[str, Any]) -> Self:
@@ -52,7 +52,7 @@ class Key:
         if not 1 <= len(key) <= MAX_LENGTH or not key.isprintable():
             raise InvalidInput(f"A key has 1 to {MAX_LENGTH} printable characters.", "idempotencyKey")
         said = json.dumps([operation, request], sort_keys=True, default=str)
-        return cls(user_id, hashlib.sha256(key.encode()).digest(), hashlib.sha256(said.encode()).digest())
+        return cls(user_id, hashlib.sha256(key.encode()).hexdigest(), hashlib.sha256(said.encode()).hexdigest())
 
 
 class Idempotency:

@@ -153,8 +153,8 @@ class IdempotencyKey(SQLModel, table=True):
     __table_args__ = (Index("ix_homestay_idempotency_key_made", "created_at"), MYSQL_TABLE)
 
     user_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    key_hash: bytes = Field(sa_column=Column(SHA256, primary_key=True))
-    request_hash: bytes = Field(sa_column=Column(SHA256, nullable=False))
+    key_hash: str = Field(sa_column=Column(SHA256, primary_key=True))
+    request_hash: str = Field(sa_column=Column(SHA256, nullable=False))
     order_sn: str = Field(sa_column=Column(CHAR(25), nullable=False))
     created_at: datetime = Field(sa_column=Column(UTCDateTime(milliseconds=True), nullable=False))
 

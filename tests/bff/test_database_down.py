@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,6 +19,8 @@ from tests.clock import FrozenClock
 from tests.conftest import PAY_WINDOW, SHANGHAI
 from tests.fakes import FakePayments, FakeTimer, FakeTravel
 from tests.servers import free_port
+
+WANTED: Final = {"homestayId": "1", "from": "2026-06-01", "to": "2026-06-03", "people": 2}
 
 
 @asynccontextmanager
@@ -65,11 +68,13 @@ async def test_not_ready_in_time_though_the_database_says_nothing(
     [
         (documents.LIST, {}),
         (documents.DETAIL, {"sn": "none"}),
+        (documents.CALENDAR, {name: WANTED[name] for name in ("homestayId", "from", "to")}),
         (documents.PLACE, {"input": stay()}),
+        (documents.PLACE, {"input": stay(idempotencyKey="a key")}),
         (documents.CANCEL, {"sn": "none"}),
         (documents.PAY, {"sn": "none"}),
     ],
-    ids=["list", "detail", "place", "cancel", "pay"],
+    ids=["list", "detail", "calendar", "place", "place with a key", "cancel", "pay"],
 )
 async def test_guests_are_told_nothing_of_it(
     clock: FrozenClock, timer: FakeTimer, query: str, variables: dict[str, object]
@@ -88,3 +93,4 @@ async def test_guests_are_told_nothing_of_it(
 async def test_what_needs_no_database_is_answered(clock: FrozenClock, timer: FakeTimer) -> None:
     async with edge_over(free_port(), clock, timer) as client:
         assert (await client.data(documents.HOMESTAY_BY_ID, {"id": "1"}))["homestay"]["title"] == "Courtyard House"
+        assert (await client.data(documents.QUOTE, WANTED))["homestayQuote"]["orderTotalPrice"]["amount"] == "598.00"

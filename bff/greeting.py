@@ -32,6 +32,7 @@ def welcome(settings: Settings, port: int) -> None:
             f"    -d '{json.dumps({'query': first_operation(settings)})}'",
             "",
             f"Unpaid, it closes by itself after {timedelta(seconds=settings.pay_window)}.",
+            "Pasted again it is refused, for then its nights are taken.",
             "To pay it: .venv/bin/homestay pay <sn>",
         ]
     typer.echo("\n".join([*lines, "Ctrl-C stops.", ""]))

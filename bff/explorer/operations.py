@@ -14,6 +14,8 @@ __all__ = ["tabs"]
 _PLACE: Final = """\
 # Places an order.
 # Unpaid, it closes by itself at `payBefore`.
+# Run again, it is refused, for its nights are taken then:
+# put others into the variables, or give the order up.
 mutation PlaceOrder($input: CreateHomestayOrderInput!) {
   createHomestayOrder(input: $input) {
     order {
@@ -33,6 +35,46 @@ mutation PlaceOrder($input: CreateHomestayOrderInput!) {
       code
       message
       field
+      ... on DatesUnavailableError {
+        nights
+      }
+    }
+  }
+}
+"""
+
+_PLACE_SAFELY: Final = """\
+# Places an order once, however often it is sent.
+# Run again, it gives the same order, as it is then,
+# for 24 hours: another order wants another `idempotencyKey`.
+# `expectedTotalMinor` is the price that you saw, in fen;
+# try another one.
+mutation PlaceSafely($input: CreateHomestayOrderInput!) {
+  createHomestayOrder(input: $input) {
+    order {
+      sn
+      title
+      liveStartDate
+      liveEndDate
+      orderTotalPrice {
+        amount
+        currency
+      }
+      tradeState
+    }
+    replayed
+    userErrors {
+      code
+      message
+      field
+      ... on PriceChangedError {
+        quote {
+          orderTotalPrice {
+            amountMinor
+            amount
+          }
+        }
+      }
     }
   }
 }
@@ -141,7 +183,8 @@ mutation CancelOrder($sn: ID!) {
 """
 
 _QUOTE: Final = """\
-# What a stay costs, without ordering it.
+# What a stay costs and whether it is free,
+# without ordering it.
 query Quote(
   $homestayId: ID!
   $from: Date!
@@ -169,12 +212,28 @@ query Quote(
       amount
       currency
     }
+    available
   }
 }
 """
 
-_AHEAD: Final = timedelta(days=30)
+_FREE: Final = """\
+# The places that are left, night by night.
+# `to` is excluded; at most 92 nights.
+query FreeNights($homestayId: ID!, $from: Date!, $to: Date!) {
+  homestayCalendar(homestayId: $homestayId, from: $from, to: $to) {
+    night
+    placesLeft
+  }
+}
+"""
+
+# Other nights than those of the greeting's first order, which a visitor may have placed before.
+_AHEAD: Final = timedelta(days=60)
 _STAY: Final = timedelta(days=2)
+_CALENDAR: Final = timedelta(days=7)
+# Two nights for two in homestay 2 of the demo catalogue, in fen.
+_BUNKS: Final = 35_200
 _SN: Final = "the sn of your order"
 
 
@@ -197,6 +256,21 @@ def tabs(today: date) -> tuple[Tab, ...]:
         "needFood": True,
         "remark": "Arriving late",
     }
+    # Sold by the bed, so that it is still to be had where the example before took its nights. The key is that of this
+    # stay: tomorrow's example is another stay.
+    safe_stay: dict[str, object] = {
+        "homestayId": "2",
+        "liveStartDate": start.isoformat(),
+        "liveEndDate": end.isoformat(),
+        "livePeopleNum": 2,
+        "expectedTotalMinor": _BUNKS,
+        "idempotencyKey": f"bunks-for-two-{start.isoformat()}",
+    }
+    calendar: dict[str, object] = {
+        "homestayId": "1",
+        "from": start.isoformat(),
+        "to": (start + _CALENDAR).isoformat(),
+    }
     quote: dict[str, object] = {
         "homestayId": "1",
         "from": start.isoformat(),
@@ -206,9 +280,11 @@ def tabs(today: date) -> tuple[Tab, ...]:
     }
     return (
         Tab("Place an order", _PLACE, {"input": stay}),
+        Tab("Place it safely", _PLACE_SAFELY, {"input": safe_stay}),
         Tab("List my orders", _LIST, {"first": 10}),
         Tab("One order in detail", _DETAIL, {"sn": _SN}),
         Tab("Pay an order", _PAY, {"sn": _SN}),
         Tab("Cancel an order", _CANCEL, {"sn": _SN}),
         Tab("Ask the price", _QUOTE, quote),
+        Tab("See free nights", _FREE, calendar),
     )

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from graphql import OperationDefinitionNode, parse
@@ -37,4 +37,14 @@ def test_the_stay_lies_ahead_and_lasts_two_nights() -> None:
         for each in stays
         if isinstance(each, dict) and "homestayId" in each
     ]
-    assert nights == [("2028-03-30", "2028-04-01")] * 2
+    assert nights == [("2028-04-29", "2028-05-01")] * 3 + [("2028-04-29", "2028-05-06")]
+
+
+def test_each_days_example_has_a_key_of_its_own() -> None:
+    keys = {
+        stay["idempotencyKey"]
+        for day in range(10)
+        for tab in tabs(TODAY + timedelta(days=day))
+        if isinstance(stay := (tab.variables or {}).get("input"), dict) and "idempotencyKey" in stay
+    }
+    assert len(keys) == 10

@@ -85,7 +85,7 @@ async def state(database: Database, sn: str) -> TradeState:
 async def test_an_order_whose_message_was_lost_is_paid_within_the_next_run(
     room: OrderRoom, database: Database, clock: FrozenClock, channel: aio.Channel
 ) -> None:
-    order = await room.orders.create(7, create_stay())
+    order = (await room.orders.create(7, create_stay())).order
     await reconcile(room)
     payment, _ = await room.orders.open_payment(7, order.sn)
     await Provider(channel, database).confirm(payment.sn)
@@ -97,7 +97,7 @@ async def test_an_order_whose_message_was_lost_is_paid_within_the_next_run(
 async def test_money_whose_message_was_lost_after_the_close_is_asked_back(
     room: OrderRoom, database: Database, clock: FrozenClock, channel: aio.Channel
 ) -> None:
-    order = await room.orders.create(7, create_stay())
+    order = (await room.orders.create(7, create_stay())).order
     payment, _ = await room.orders.open_payment(7, order.sn)
     clock.advance(PAY_WINDOW)
     await room.closing.close_if_unpaid(order.sn)

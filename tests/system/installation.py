@@ -100,9 +100,9 @@ class Installation:
         data: dict[str, Any] = answer["data"]
         return data
 
-    def place(self, token: str) -> dict[str, Any]:
-        """Places the order of the examples: two nights, two guests, with food."""
-        payload = self.ask(PLACE, {"input": stay()}, token=token)["createHomestayOrder"]
+    def place(self, token: str, *, ahead: int = 30) -> dict[str, Any]:
+        """Places the order of the examples: two nights, two guests, with food; `ahead` in days."""
+        payload = self.ask(PLACE, {"input": stay(ahead)}, token=token)["createHomestayOrder"]
         assert payload["userErrors"] == []
         order: dict[str, Any] = payload["order"]
         return order
@@ -122,9 +122,9 @@ class Installation:
             time.sleep(0.05)
 
 
-def stay() -> dict[str, Any]:
-    """Two nights for two with food, a month from today: 718.00 yuan."""
-    start = datetime.now(UTC).date() + timedelta(days=30)
+def stay(ahead: int = 30) -> dict[str, Any]:
+    """Two nights for two with food, so many days from today: 718.00 yuan."""
+    start = datetime.now(UTC).date() + timedelta(days=ahead)
     return {
         "homestayId": "1",
         "liveStartDate": str(start),

@@ -35,7 +35,7 @@ def test_an_order_is_placed_paid_and_another_one_closed(installation: Installati
 
     order = installation.place(token)
     assert order["orderTotalPrice"]["amountMinor"] == 71800
-    unpaid = installation.place(token)
+    unpaid = installation.place(token, ahead=40)
     assert installation.command("pay", order["sn"]).returncode == 0
     paid = installation.wait_for(order["sn"], "WAIT_USE", token=token, within=5)
     assert paid["payment"]["payTime"] is not None

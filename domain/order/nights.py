@@ -2,7 +2,8 @@
 
 A homestay that is sold by room has one place. One that is sold per person has as many as it holds guests; whoever comes
 takes the lowest that are free. So two orders that want more than there is always want at least one place in common, and
-the table's primary key lets only one of them have it: also where the homestay's sale unit was changed in between.
+the table's primary key lets only one of them have it. `holding` sees to it that this is so too while a host changes how
+a homestay is sold.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from domain.errors import DatesUnavailable, InvalidInput
-from domain.order.ports import Homestay
+from domain.order.ports import Homestay, Sold
 from domain.order.pricing import Stay, capacity
 from domain.order.states import SaleUnit
 
@@ -37,31 +38,34 @@ def nights(start: date, end: date) -> Iterator[date]:
         yield start + timedelta(days=offset)
 
 
-def free_places(homestay: Homestay, taken: Mapping[int, bool]) -> Sequence[int]:
+def free_places(sold: Sold, taken: Mapping[int, bool]) -> Sequence[int]:
     """The places of a night that are free, the lowest first."""
-    if homestay.sale_unit is SaleUnit.ROOM:
+    if sold.sale_unit is SaleUnit.ROOM:
         return [] if taken else [0]
-    # An order from when the homestay was sold by room holds all of it.
-    return [] if any(taken.values()) else [place for place in range(capacity(homestay)) if place not in taken]
+    if any(taken.values()):
+        return []  # an order from when the homestay was sold by room holds all of it
+    # Guests from when the homestay held more may have places beyond today's last one. They count like the others.
+    left = max(0, capacity(sold) - len(taken))
+    return [place for place in range(capacity(sold)) if place not in taken][:left]
 
 
-def wanted(homestay: Homestay, guests: int) -> int:
+def wanted(sold: Sold, guests: int) -> int:
     """How many places of each night a party takes."""
-    return 1 if homestay.sale_unit is SaleUnit.ROOM else guests
+    return 1 if sold.sale_unit is SaleUnit.ROOM else guests
 
 
-def allot(homestay: Homestay, stay: Stay, taken: Taken) -> list[Place]:
+def allot(sold: Sold, stay: Stay, taken: Taken) -> list[Place]:
     """The places that a stay takes, in the order in which all take them: so two never wait for each other.
 
     Raises:
         DatesUnavailable: some nights have not enough.
     """
-    count, places, missing = wanted(homestay, stay.guests), [], []
+    count, places, missing = wanted(sold, stay.guests), [], []
     for night in nights(stay.start, stay.end):
-        free = free_places(homestay, taken.get(night, {}))
+        free = free_places(sold, taken.get(night, {}))
         if len(free) < count:
             missing.append(night)
-        places += [Place(night, number, homestay.sale_unit is SaleUnit.ROOM) for number in free[:count]]
+        places += [Place(night, number, sold.sale_unit is SaleUnit.ROOM) for number in free[:count]]
     if missing:
         raise unavailable(missing)
     return places
@@ -74,10 +78,10 @@ def unavailable(taken: Sequence[date]) -> DatesUnavailable:
     return DatesUnavailable(f"Not enough places are free on {named}{more}.", "liveStartDate", nights=taken)
 
 
-def is_free(homestay: Homestay, stay: Stay, taken: Taken) -> bool:
+def is_free(sold: Sold, stay: Stay, taken: Taken) -> bool:
     """Whether every night of a stay has enough free places."""
-    count = wanted(homestay, stay.guests)
-    return all(len(free_places(homestay, taken.get(night, {}))) >= count for night in nights(stay.start, stay.end))
+    count = wanted(sold, stay.guests)
+    return all(len(free_places(sold, taken.get(night, {}))) >= count for night in nights(stay.start, stay.end))
 
 
 def calendar(homestay: Homestay, start: date, end: date, taken: Taken, *, today: date) -> list[tuple[date, int]]:

@@ -9,6 +9,20 @@ from domain.money import Fen
 from domain.order.states import PaymentStatus, SaleUnit
 
 
+class Sold(Protocol):
+    """How a homestay is sold: the whole of it, or a place for each guest that it holds."""
+
+    @property
+    def sale_unit(self) -> SaleUnit:
+        """By room or per person."""
+        ...
+
+    @property
+    def people_num(self) -> int:
+        """How many guests it holds."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Homestay:
     """A homestay as the travel service tells it now. Prices are per night, food per person and day."""

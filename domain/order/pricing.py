@@ -16,7 +16,7 @@ from domain.errors import (
     TooManyGuests,
 )
 from domain.money import Fen
-from domain.order.ports import Homestay
+from domain.order.ports import Homestay, Sold
 from domain.order.states import SaleUnit
 
 MAX_NIGHTS: Final = 90
@@ -168,9 +168,9 @@ def offer(homestay: Homestay | None, stay: Stay, *, expected: int | None = None)
     return offered
 
 
-def capacity(homestay: Homestay) -> int:
-    """How many guests it holds at once."""
-    return min(homestay.people_num, MAX_PARTY)
+def capacity(sold: Sold) -> int:
+    """How many guests a homestay holds at once."""
+    return min(sold.people_num, MAX_PARTY)
 
 
 def local_date(instant: datetime, zone: ZoneInfo) -> date:

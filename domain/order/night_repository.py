@@ -1,11 +1,10 @@
 """Every SQL statement about nights. Nothing here commits or decides a rule."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, delete, exists, insert, or_, select
+from sqlalchemy import Select, and_, delete, exists, false, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.columns import table_of
@@ -20,27 +19,42 @@ _ORDERS: Final = table_of(HomestayOrder)
 Range = tuple[int, date, date]
 
 
-async def taken(connection: AsyncConnection, homestay_id: int, start: date, end: date) -> Taken:
-    """What is taken of a homestay, night by night; `end` excluded. A night that is wholly free is not named."""
-    return (await taken_of(connection, [(homestay_id, start, end)]))[homestay_id]
-
-
-async def taken_of(connection: AsyncConnection, ranges: Iterable[Range]) -> dict[int, Taken]:
-    """What is taken of several homestays, each at least in its ranges."""
-    wanted = list(ranges)
-    statement = select(_NIGHTS.c.homestay_id, _NIGHTS.c.night, _NIGHTS.c.place, _NIGHTS.c.whole).where(
+def taken_statement(ranges: Iterable[Range]) -> Select[Any]:
+    """The statement of `taken_of`, so that a test can ask the database how it would run it."""
+    return select(_NIGHTS.c.homestay_id, _NIGHTS.c.night, _NIGHTS.c.place, _NIGHTS.c.whole).where(
         or_(
+            false(),
             *(
                 and_(_NIGHTS.c.homestay_id == homestay_id, _NIGHTS.c.night >= start, _NIGHTS.c.night < end)
-                for homestay_id, start, end in wanted
-            )
+                for homestay_id, start, end in ranges
+            ),
         )
     )
-    found: dict[int, defaultdict[date, dict[int, bool]]] = {
-        homestay_id: defaultdict(dict) for homestay_id, *_ in wanted
-    }
+
+
+async def taken(
+    connection: AsyncConnection, homestay_id: int, start: date, end: date, *, lasting: bool = False
+) -> Taken:
+    """What is taken of a homestay, night by night; `end` excluded. A night that is wholly free is not named.
+
+    Args:
+        connection: in a transaction.
+        homestay_id: which.
+        start: the first night.
+        end: the day after the last night.
+        lasting: whether what is found stays taken until the transaction ends.
+    """
+    return (await taken_of(connection, [(homestay_id, start, end)], lasting=lasting))[homestay_id]
+
+
+async def taken_of(connection: AsyncConnection, ranges: Iterable[Range], *, lasting: bool = False) -> dict[int, Taken]:
+    """What is taken of several homestays, each at least in its ranges; `lasting` as in `taken`."""
+    wanted = list(ranges)
+    # SQLite knows no such lock and needs none: who writes there is alone.
+    statement = taken_statement(wanted).with_for_update(read=True) if lasting else taken_statement(wanted)
+    found: dict[int, dict[date, dict[int, bool]]] = {homestay_id: {} for homestay_id, *_ in wanted}
     for homestay_id, night, place, whole in await connection.execute(statement):
-        found[homestay_id][night][place] = whole
+        found[homestay_id].setdefault(night, {})[place] = whole
     return dict(found)
 
 

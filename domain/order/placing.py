@@ -9,10 +9,10 @@ import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.clock import Clock, database_now
+from domain.clock import Clock
 from domain.database import Database, asks_for_another_try
 from domain.errors import KeyInProgress, RateLimited
-from domain.order import night_repository, nights, numbers, repository
+from domain.order import holding, numbers, repository
 from domain.order.idempotency import Idempotency, Key
 from domain.order.models import WIDTHS, Order
 from domain.order.ports import Homestay
@@ -63,6 +63,7 @@ class Placing:
                 # Somebody else was faster: with the same key, or at the same place. What they did is read now.
                 if (earlier := await self._earlier(user_id, key)) is not None:
                     return Placed(earlier, replayed=True)
+                await self._database.read(lambda connection: holding.check(connection, offer.homestay, offer.stay))
                 log.debug("tries again to place an order", attempt=attempt)
             except DBAPIError as error:
                 if key is not None and asks_for_another_try(error):
@@ -78,23 +79,18 @@ class Placing:
 
     async def _write(self, connection: AsyncConnection, user_id: int, offer: Offer, key: Key | None) -> Order:
         await repository.take_turn(connection, user_id)
-        now = await database_now(connection, self._clock)
+        now, unpaid, first_closes_at = await repository.unpaid(connection, user_id, self._clock.sql_now())
         values = self._values(user_id, offer, now)
+        # Before anything is refused: a repeat is answered as the first time, also where that took the last free place.
         await self._idempotency.keep(connection, key, values["sn"])
-        await self._check_unpaid(connection, user_id, now)
-        stay = offer.stay
-        taken = await night_repository.taken(connection, stay.homestay_id, stay.start, stay.end)
-        places = nights.allot(offer.homestay, stay, taken)
+        self._check_unpaid(unpaid, first_closes_at, now)
+        await holding.take(connection, offer.homestay, offer.stay, values["sn"])
         order_id = await repository.add(connection, {**values, "update_time": now}, at=now)
-        await night_repository.hold(connection, stay.homestay_id, places, values["sn"])
         return Order(id=order_id, **values)
 
-    async def _check_unpaid(self, connection: AsyncConnection, user_id: int, now: datetime) -> None:
+    def _check_unpaid(self, count: int, first_closes_at: datetime | None, now: datetime) -> None:
         limit = self._rules.max_unpaid
-        if limit is None:
-            return
-        count, first_closes_at = await repository.unpaid(connection, user_id)
-        if count >= limit:
+        if limit is not None and count >= limit:
             # One of them is paid, given up or closed by then.
             wait = max(timedelta(seconds=1), (first_closes_at or now + self._rules.pay_window) - now)
             raise RateLimited(

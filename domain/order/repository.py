@@ -60,13 +60,15 @@ async def take_turn(connection: AsyncConnection, user_id: int) -> None:
         await connection.execute(statement.on_duplicate_key_update(user_id=user_id))
 
 
-async def unpaid(connection: AsyncConnection, user_id: int) -> tuple[int, datetime | None]:
-    """How many orders of a guest wait for their payment, and when the first of them closes."""
-    statement = select(func.count(), func.min(_ORDERS.c.close_at)).where(
+async def unpaid(
+    connection: AsyncConnection, user_id: int, sql_now: ColumnElement[Any]
+) -> tuple[datetime, int, datetime | None]:
+    """The present instant, how many orders of a guest wait for their payment, and when the first of them closes."""
+    statement = select(sql_now, func.count(), func.min(_ORDERS.c.close_at)).where(
         _ORDERS.c.user_id == user_id, _ORDERS.c.trade_state == TradeState.WAIT_PAY, _ALIVE
     )
-    count, first = (await connection.execute(statement)).one()
-    return int(count), first
+    now, count, first = (await connection.execute(statement)).one()
+    return now, int(count), first
 
 
 async def add(connection: AsyncConnection, values: dict[str, Any], *, at: datetime) -> int:

@@ -14,8 +14,8 @@ from sqlmodel import SQLModel
 # SQLite numbers rows by itself only under the exact type INTEGER.
 BIG_ID: Final = BigInteger().with_variant(Integer, "sqlite")
 TINYINT: Final = SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb")
-# In hexadecimal: aiomysql 0.3 can't hand bytes to the PyMySQL that is current.
-SHA256: Final = CHAR(64).with_variant(mysql.CHAR(64, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
+# In hex: aiomysql can send no bytes (its 0.3.2 calls a name that PyMySQL has blanked out).
+SHA256: Final = CHAR(64)
 MYSQL_TABLE: Final = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",

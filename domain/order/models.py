@@ -146,7 +146,8 @@ class HomestayNight(SQLModel, table=True):
 class IdempotencyKey(SQLModel, table=True):
     """A key that a guest's client made for a request, and the order that came of it.
 
-    Key and request are kept as SHA-256: of a fixed size, and compared byte by byte whatever the collation.
+    Key and request are kept as SHA-256 in hex: of a fixed size, and alike only where they are the same, whatever the
+    collation.
     """
 
     __tablename__: ClassVar[str] = "homestay_idempotency_key"

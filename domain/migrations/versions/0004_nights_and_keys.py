@@ -11,7 +11,7 @@ down_revision = "0003"
 
 TINYINT = sa.SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb")
 INSTANT = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
-SHA256 = sa.CHAR(64).with_variant(mysql.CHAR(64, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
+SHA256 = sa.CHAR(64)  # in hex
 TABLE: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_unicode_ci"}
 
 

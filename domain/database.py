@@ -19,8 +19,6 @@ CLOSE_WITHIN: Final = 2.0
 # 1213 deadlock (the whole transaction is gone), 1205 lock wait (only the statement is gone, so the rest must go
 # too), 1020 record changed. All three say: nothing was committed, run it again.
 _MYSQL_TRY_AGAIN: Final = frozenset({1213, 1205, 1020})
-# Every transaction is committed or rolled back before its connection goes back; a ROLLBACK on top is a round trip each.
-_NO_RESET: Final = None
 _STRICT: Final = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _SQLITE_SET_UP: Final = (
     "PRAGMA busy_timeout = 5000",
@@ -122,7 +120,6 @@ def _create_mysql_engine(url: URL) -> AsyncEngine:
         pool_recycle=1800,
         pool_pre_ping=True,
         pool_use_lifo=True,
-        pool_reset_on_return=_NO_RESET,
         connect_args={
             "connect_timeout": 2,
             "charset": "utf8mb4",
@@ -132,7 +129,7 @@ def _create_mysql_engine(url: URL) -> AsyncEngine:
 
 
 def _create_sqlite_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, hide_parameters=True, pool_reset_on_return=_NO_RESET, connect_args={"timeout": 5})
+    engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": 5})
 
     @event.listens_for(engine.sync_engine, "connect")
     def set_up(connection: Any, _: ConnectionPoolEntry) -> None:  # noqa: ANN401 -- a DBAPI connection has no type

@@ -96,8 +96,8 @@ async def test_a_batch_costs_no_more_statements_than_one_order(
             outcomes = await room.closing.close_many([row["sn"] for row in rows])
         assert set(outcomes.values()) == {Outcome.CLOSED}
         counts.append(len([statement for statement in sent if not statement.startswith("BEGIN")]))
-    # A look, the UPDATE, the history, the letters.
-    assert counts == [4, 4]
+    # A look, the UPDATE, the history, the nights, the letters.
+    assert counts == [5, 5]
     assert len(await stored(database, LETTERS)) == 151
 
 

@@ -16,7 +16,7 @@ from domain.order.stays import Ended, Stays
 from domain.order.transitions import Transitions
 from tests.clock import FrozenClock
 from tests.conftest import NOW
-from tests.factories import create_stay
+from tests.factories import create_stays
 from tests.fakes import FakePayments
 from tests.order.rows import ORDERS, add_order, add_rows, create_row, steps, stored
 
@@ -34,7 +34,7 @@ async def state(database: Database, order: Order) -> TradeState:
 async def test_a_life_from_the_order_to_the_end_of_the_stay(
     room: OrderRoom, database: Database, clock: FrozenClock, payments: FakePayments
 ) -> None:
-    came, stayed_away = [(await room.orders.create(7, create_stay())).order for _ in range(2)]
+    came, stayed_away = [(await room.orders.create(7, stay)).order for stay in create_stays(2)]
     for order in (came, stayed_away):
         payments.pay(order.sn, order.order_total_price, PaymentStatus.SUCCESS)
         await room.settling.settle(order.sn)

@@ -104,11 +104,15 @@ def sweep(
 
 
 @app.command()
-def migrate() -> None:
-    """Bring the database's tables up to date."""
+def migrate(
+    as_json: Annotated[bool, typer.Option("--json", help="Tell in JSON what came of it.")] = False,  # noqa: FBT002
+) -> None:
+    """Bring the database's tables up to date, and give orders of the existing system their nights."""
     from bff import tasks  # noqa: PLC0415
+    from bff.migrated import progress  # noqa: PLC0415
 
-    say(f"the database is at version {do(tasks.migrate(read_settings()))}")
+    migrated = do(tasks.migrate(read_settings(), lambda done: typer.echo(progress(done), err=True)))
+    say(migrated.as_json() if as_json else migrated.as_text())
 
 
 @app.command()

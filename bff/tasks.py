@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Final
 
+from bff.migrated import Migrated
 from domain import rpc
 from domain.errors import InvalidTransition, OrderNotFound, PaymentNotFound
+from domain.order.adoption import Adopted, Adoption
 from domain.order.room import OrderRoom
 from domain.order.settlement_repository import Settlement
 from domain.order.settlements import Settlements
@@ -39,10 +41,16 @@ async def sweep(settings: Settings) -> Swept:
         return swept
 
 
-async def migrate(settings: Settings) -> str | None:
-    """Brings the tables up to date and returns their version."""
+async def migrate(settings: Settings, watch: Callable[[Adopted], None]) -> Migrated:
+    """Brings the tables up to date, and then the nights of the orders in them.
+
+    Args:
+        settings: where the database is.
+        watch: is told how far the nights are.
+    """
     async with bootstrap.open_database(settings, migrate=True) as database:
-        return await migration.version(database)
+        adopted = await Adoption(database, SystemClock(), settings.zone).run(watch=watch)
+        return Migrated(await migration.version(database), adopted)
 
 
 async def pay(settings: Settings, sn: str) -> str:

@@ -4,19 +4,40 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, delete, exists, false, insert, or_, select
+from sqlalchemy import (
+    Delete,
+    Row,
+    Select,
+    SmallInteger,
+    and_,
+    delete,
+    false,
+    insert,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.columns import table_of
 from domain.order.models import HomestayNight, HomestayOrder
 from domain.order.nights import Place, Taken
-from domain.order.states import TradeState
+from domain.order.states import FREES, HOLDING, TradeState
 
 _NIGHTS: Final = table_of(HomestayNight)
 _ORDERS: Final = table_of(HomestayOrder)
 
 # A homestay and two dates, the second one excluded.
 Range = tuple[int, date, date]
+
+_ALIVE: Final = _ORDERS.c.del_state == 0
+_HOLDING: Final = _ORDERS.c.trade_state.in_(sorted(HOLDING))
+# One look along an index for each order. MariaDB would turn EXISTS into a list of all orders that hold nights.
+_HELD: Final = (
+    select(_NIGHTS.c.place).where(_NIGHTS.c.order_sn == _ORDERS.c.sn).correlate(_ORDERS).limit(1).scalar_subquery()
+)
+# So that no database walks all orders ever placed, along their ids, to find the few of stays to come.
+_BY_AGE: Final = _ORDERS.c.id + 0
 
 
 def taken_statement(ranges: Iterable[Range]) -> Select[Any]:
@@ -64,15 +85,36 @@ async def hold(connection: AsyncConnection, homestay_id: int, places: Sequence[P
     Raises:
         IntegrityError: somebody else took one of them.
     """
-    await connection.execute(
-        insert(_NIGHTS).values(homestay_id=homestay_id, order_sn=order_sn),
-        [{"night": place.night, "place": place.number, "whole": place.whole} for place in places],
-    )
+    await hold_all(connection, [(homestay_id, place, order_sn) for place in places])
+
+
+async def hold_all(connection: AsyncConnection, places: Sequence[tuple[int, Place, str]]) -> None:
+    """Takes places of homestays for orders, in the order in which they are given.
+
+    Raises:
+        IntegrityError: somebody else took one of them.
+    """
+    rows = [
+        {
+            "homestay_id": homestay_id,
+            "night": place.night,
+            "place": place.number,
+            "whole": place.whole,
+            "order_sn": order_sn,
+        }
+        for homestay_id, place, order_sn in places
+    ]
+    await connection.execute(insert(_NIGHTS), rows)
+
+
+def free_statement(order_sns: Sequence[str]) -> Delete:
+    """The statement of `free`, so that a test can ask the database how it would run it."""
+    return delete(_NIGHTS).where(_NIGHTS.c.order_sn.in_(order_sns))
 
 
 async def free(connection: AsyncConnection, order_sns: Sequence[str]) -> None:
     """Gives up all places of these orders."""
-    await connection.execute(delete(_NIGHTS).where(_NIGHTS.c.order_sn.in_(order_sns)))
+    await connection.execute(free_statement(order_sns))
 
 
 def homeless_statement(today: date, after: int, limit: int) -> Select[Any]:
@@ -83,17 +125,57 @@ def homeless_statement(today: date, after: int, limit: int) -> Select[Any]:
         after: only orders with a greater id.
         limit: how many.
     """
-    held = exists().where(_NIGHTS.c.order_sn == _ORDERS.c.sn)
+    names = ("id", "sn", "homestay_id", "people_num", "live_people_num", "live_start_date", "live_end_date")
     return (
-        select(*(_ORDERS.c[name] for name in ("id", "sn", "homestay_id", "row_type", "people_num", "live_people_num")))
-        .add_columns(_ORDERS.c.live_start_date, _ORDERS.c.live_end_date)
+        # Whatever number that system wrote there.
+        select(*(_ORDERS.c[name] for name in names), type_coerce(_ORDERS.c.row_type, SmallInteger).label("row_type"))
         .where(
-            _ORDERS.c.trade_state.in_([TradeState.WAIT_PAY, TradeState.WAIT_USE]),
+            _HOLDING,
             _ORDERS.c.live_end_date > today,
-            _ORDERS.c.id > after,
-            _ORDERS.c.del_state == 0,
-            ~held,
+            _ORDERS.c.live_end_date > _ORDERS.c.live_start_date,
+            after < _BY_AGE,
+            _ALIVE,
+            _HELD.is_(None),
         )
-        .order_by(_ORDERS.c.id)
+        .order_by(_BY_AGE)
         .limit(limit)
     )
+
+
+async def homeless(connection: AsyncConnection, today: date, after: int, limit: int) -> Sequence[Row[Any]]:
+    """The rows of `homeless_statement`."""
+    found: Sequence[Row[Any]] = (await connection.execute(homeless_statement(today, after, limit))).all()
+    return found
+
+
+async def still_homeless(connection: AsyncConnection, sns: Sequence[str]) -> set[str]:
+    """Which of these orders should hold nights and hold none. They stay so until the transaction ends."""
+    open_ones = select(_ORDERS.c.sn).where(_ORDERS.c.sn.in_(sns), _HOLDING, _ALIVE)
+    # SQLite knows no such lock and needs none: who writes there is alone.
+    found = set((await connection.execute(open_ones.with_for_update())).scalars())
+    holders = select(_NIGHTS.c.order_sn).where(_NIGHTS.c.order_sn.in_(sorted(found))).distinct()
+    return found - set((await connection.execute(holders)).scalars())
+
+
+def forsaken_statement(today: date, limit: int) -> Select[Any]:
+    """Orders that are closed, or gone, and still hold nights: the existing system closes them and knows no nights.
+
+    Args:
+        today: nights before it interest nobody.
+        limit: how many.
+    """
+    return (
+        select(_ORDERS.c.sn)
+        .where(
+            _ORDERS.c.trade_state.in_(list(TradeState)),
+            _ORDERS.c.live_end_date > today,
+            or_(_ORDERS.c.trade_state.in_(sorted(FREES)), ~_ALIVE),
+            _HELD.is_not(None),
+        )
+        .limit(limit)
+    )
+
+
+async def forsaken(connection: AsyncConnection, today: date, limit: int) -> list[str]:
+    """The sn's of `forsaken_statement`."""
+    return list((await connection.execute(forsaken_statement(today, limit))).scalars())

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from domain.clock import Clock
 from domain.database import Database
+from domain.order.adoption import Adoption
 from domain.order.closing import Closing
 from domain.order.idempotency import Idempotency
 from domain.order.placing import Placing
@@ -30,6 +31,7 @@ class OrderRoom:
     settlements: Settlements
     payments: Payments
     idempotency: Idempotency
+    adoption: Adoption
 
 
 def assemble(
@@ -75,4 +77,17 @@ def assemble(
     )
     stays = Stays(database, clock, rules.zone, transitions)
     settlements = Settlements(database, clock, rules.zone)
-    return OrderRoom(database, clock, orders, closing, settling, transitions, stays, settlements, payments, idempotency)
+    adoption = Adoption(database, clock, rules.zone)
+    return OrderRoom(
+        database,
+        clock,
+        orders,
+        closing,
+        settling,
+        transitions,
+        stays,
+        settlements,
+        payments,
+        idempotency,
+        adoption,
+    )

@@ -51,6 +51,9 @@ MOVES: Final[Mapping[TradeState, frozenset[TradeState]]] = {
     TradeState.EXPIRED: frozenset(),
 }
 
+# States in which an order must hold its nights: its guest may still come.
+HOLDING: Final = frozenset({TradeState.WAIT_PAY, TradeState.WAIT_USE})
+
 # States in which an order holds no nights any more. A used one holds them until they are over: its guest is there.
 FREES: Final = frozenset({TradeState.CANCELLED, TradeState.REFUNDED})
 

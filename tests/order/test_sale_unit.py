@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.database import Database
 from domain.errors import DatesUnavailable
 from domain.order import night_repository
 from domain.order.nights import Place
 from domain.order.room import OrderRoom
-from domain.order.states import SaleUnit
+from domain.order.states import SaleUnit, TradeState
 from tests.clock import FrozenClock
-from tests.factories import create_homestay, create_stay
+from tests.factories import SOON, create_homestay, create_stay
 from tests.fakes import FakeTravel
-from tests.order.rows import ORDERS, stored
+from tests.order.rows import ORDERS, add_rows, change, create_row, stored
 from tests.order.tills import NIGHTS, open_tills
 
 ROOM, PERSON = SaleUnit.ROOM, SaleUnit.PERSON
@@ -35,14 +37,14 @@ class Pause:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.over = asyncio.Event(), asyncio.Event()
-        self._hold = night_repository.hold
-        monkeypatch.setattr(night_repository, "hold", self._wait)
+        self._hold = night_repository.hold_all
+        monkeypatch.setattr(night_repository, "hold_all", self._wait)
 
-    async def _wait(self, connection: Any, homestay_id: int, places: Sequence[Place], order_sn: str) -> None:
+    async def _wait(self, connection: AsyncConnection, places: Sequence[tuple[int, Place, str]]) -> None:
         if not self.reached.is_set():
             self.reached.set()
             await self.over.wait()
-        await self._hold(connection, homestay_id, places, order_sn)
+        await self._hold(connection, places)
 
 
 async def place(till: OrderRoom, travel: FakeTravel, guest: int, unit: SaleUnit) -> str | None:
@@ -92,11 +94,25 @@ async def test_a_room_is_not_sold_beside_a_place_that_was_chosen_because_another
     assert len(await sold(database)) == 1
 
 
+async def adopt(till: OrderRoom) -> str | None:
+    """As `place`, for an order of the existing system that was sold the room."""
+    (row,) = rows = [create_row(live_start_date=SOON, live_end_date=SOON + timedelta(days=1), close_at=None)]
+    await add_rows(till.database, rows)
+    ran = await till.adoption.run()
+    if ran.adopted:
+        return str(row["sn"])
+    assert [one.nights for one in ran.conflicts] == [(SOON,)]
+    await change(till.database, row["sn"], trade_state=TradeState.CANCELLED)
+    return None
+
+
+@pytest.mark.parametrize("whose", ["a guest's", "the existing system's"])
 async def test_whoever_was_to_take_a_room_looks_what_came_meanwhile(
-    database: Database, tills: list[OrderRoom], travel: FakeTravel, monkeypatch: pytest.MonkeyPatch
+    database: Database, tills: list[OrderRoom], travel: FakeTravel, monkeypatch: pytest.MonkeyPatch, whose: str
 ) -> None:
     pause = Pause(monkeypatch)
-    room = asyncio.create_task(place(tills[0], travel, ONE, ROOM))
+    taking = place(tills[0], travel, ONE, ROOM) if whose == "a guest's" else adopt(tills[0])
+    room = asyncio.create_task(taking)
     await pause.reached.wait()
 
     async def come_and_go() -> None:

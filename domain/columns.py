@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import CHAR, BigInteger, DateTime, Dialect, Integer, SmallInteger, Table, TypeDecorator, literal
+from sqlalchemy import CHAR, BigInteger, DateTime, Dialect, Integer, SmallInteger, String, Table, TypeDecorator, literal
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -98,6 +98,27 @@ class UTCDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Table to Python."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class as_ours(FunctionElement[str]):  # noqa: N801 -- it reads as an SQL function
+    """A text of a table that the existing system made, to be compared with a text of one of ours.
+
+    MySQL compares no columns of two collations, and that system's tables have the one that they were made with.
+    """
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(as_ours)
+def _as_it_is(element: as_ours, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return str(compiler.process(element.clauses, **options))
+
+
+@compiles(as_ours, "mysql")
+@compiles(as_ours, "mariadb")
+def _collated(element: as_ours, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"convert({compiler.process(element.clauses, **options)} using utf8mb4) collate utf8mb4_unicode_ci"
 
 
 class utc_now(FunctionElement[datetime]):  # noqa: N801 -- it reads as an SQL function

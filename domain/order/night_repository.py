@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.columns import table_of
+from domain.columns import as_ours, table_of
 from domain.order.models import HomestayNight, HomestayOrder
 from domain.order.nights import Place, Taken
 from domain.order.states import FREES, HOLDING, TradeState
@@ -34,7 +34,11 @@ _ALIVE: Final = _ORDERS.c.del_state == 0
 _HOLDING: Final = _ORDERS.c.trade_state.in_(sorted(HOLDING))
 # One look along an index for each order. MariaDB would turn EXISTS into a list of all orders that hold nights.
 _HELD: Final = (
-    select(_NIGHTS.c.place).where(_NIGHTS.c.order_sn == _ORDERS.c.sn).correlate(_ORDERS).limit(1).scalar_subquery()
+    select(_NIGHTS.c.place)
+    .where(_NIGHTS.c.order_sn == as_ours(_ORDERS.c.sn))
+    .correlate(_ORDERS)
+    .limit(1)
+    .scalar_subquery()
 )
 # So that no database walks all orders ever placed, along their ids, to find the few of stays to come.
 _BY_AGE: Final = _ORDERS.c.id + 0

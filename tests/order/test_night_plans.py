@@ -105,7 +105,7 @@ async def test_adoption_looks_only_at_stays_to_come(full: Database) -> None:
     ):
         looked, held = await steps(full, statement)
         assert looked[:2] == ("homestay_order", "ix_homestay_order_leaving")
-        assert looked[2] < len(DAYS) * HOMESTAYS / 4
+        assert looked[2] < len(DAYS) * HOMESTAYS / 2
         assert held[:2] == ("homestay_night", "ix_homestay_night_order")
         assert held[2] < 5
         found = await full.read(lambda connection, statement=statement: connection.execute(statement))  # type: ignore[misc]

@@ -30,11 +30,13 @@ def jobs(room: OrderRoom) -> list[Job]:
     async def purge(_: str) -> None:
         # Whatever else is kept for a time only, is forgotten here.
         await outbox.purge(older_than=LETTERS_KEPT)
+        await room.idempotency.purge()
 
     return [
         Job("payment.reconcile", every=timedelta(minutes=1), limit=timedelta(seconds=50), work=reconciling.run),
         Job("order.end_stays", every=timedelta(minutes=10), limit=timedelta(minutes=2), work=end_stays),
         Job("order.settle_months", every=timedelta(hours=1), limit=timedelta(minutes=5), work=settle_months),
+        Job("order.adopt", every=timedelta(minutes=5), limit=timedelta(minutes=2), work=room.adoption.go_on),
         Job("purge", every=timedelta(hours=1), limit=timedelta(minutes=2), work=purge),
     ]
 

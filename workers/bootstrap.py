@@ -12,11 +12,11 @@ from domain import rpc
 from domain.database import Database, create_engine
 from domain.order.payment_client import PaymentClient
 from domain.order.ports import CloseTimer
-from domain.order.pricing import Rules
 from domain.order.room import OrderRoom, assemble
 from domain.order.travel_client import TravelClient
-from workers import migration
+from workers import broker, migration
 from workers.clock import SystemClock
+from workers.fair_use import open_fair_use
 from workers.settings import Settings
 from workers.webhook import Webhook
 
@@ -67,14 +67,16 @@ async def open_orders(settings: Settings, timer: CloseTimer) -> AsyncIterator[Or
         open_database(settings) as database,
         open_channel(settings.travel) as travel,
         open_channel(settings.payment) as payment,
+        open_fair_use(settings.creates_per_minute, broker.redis_url(settings)) as fair_use,
     ):
         yield assemble(
             database,
             SystemClock(),
-            Rules(zone=settings.zone, pay_window=settings.pay_window_delta),
+            settings.rules,
             travel=TravelClient(travel),
             payments=PaymentClient(payment),
             timer=timer,
+            fair_use=fair_use,
             announces=bool(settings.notify_url),
         )
 

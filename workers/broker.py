@@ -43,6 +43,12 @@ def build(settings: Settings) -> dramatiq.Broker:
     return SortedSetBroker(client=connect(url), middleware=middleware)
 
 
+def redis_url(settings: Settings) -> str:
+    """The Redis that the settings name as broker; empty where they name none."""
+    url, _ = _without_choice(settings.broker_url)
+    return url if url.startswith("redis") else ""
+
+
 def _without_choice(url: str) -> tuple[str, bool]:
     """Splits `?broker=stock`, which asks for dramatiq's own Redis broker, from a URL."""
     parts = urlsplit(url)

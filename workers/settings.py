@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from domain.order.pricing import Rules
+
 PREFIX: Final = "HOMESTAY_"
 # Known to everybody who can read this, so it opens nothing but a developer's own machine.
 DEVELOPMENT_KEY: Final = "development-key-of-homestay-bff-not-a-secret"
@@ -80,6 +82,8 @@ class Settings(BaseSettings):
     jwt_secret: SecretStr = SecretStr("")
     time_zone: Annotated[str, AfterValidator(_check_zone)] = "Asia/Shanghai"
     pay_window: float = Field(default=1200, gt=0, le=86400)
+    creates_per_minute: int = Field(default=10, ge=0, le=10_000)
+    max_unpaid_orders: int = Field(default=5, ge=0, le=10_000)
     sweep_interval: float = Field(default=5, gt=0, le=3600)
     sweep_grace: float = Field(default=10, ge=0, le=3600)
     notify_url: Annotated[str, AfterValidator(_check_webhook)] = ""
@@ -141,6 +145,11 @@ class Settings(BaseSettings):
     def pay_window_delta(self) -> timedelta:
         """How long an order waits for its payment."""
         return timedelta(seconds=self.pay_window)
+
+    @property
+    def rules(self) -> Rules:
+        """What orders are placed by."""
+        return Rules(zone=self.zone, pay_window=self.pay_window_delta, max_unpaid=self.max_unpaid_orders or None)
 
     @property
     def database(self) -> str:

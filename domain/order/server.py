@@ -43,7 +43,7 @@ class OrderService(order_pb2_grpc.orderServicer):
             food=request.isFood,
             remark=request.remark,
         )
-        placed = await self._orders.create(_positive(request.userId, "userId"), stay)
+        placed = await self._orders.create(_positive(request.userId, "userId"), stay, counted=False)
         return order_pb2.CreateHomestayOrderResp(sn=placed.order.sn)
 
     async def homestayOrderDetail(

@@ -95,7 +95,13 @@ class Orders:
         return pricing.local_date(self._clock.now(), self._rules.zone)
 
     async def create(
-        self, user_id: int, stay: Stay, *, expected_total: int | None = None, key: str | None = None
+        self,
+        user_id: int,
+        stay: Stay,
+        *,
+        expected_total: int | None = None,
+        key: str | None = None,
+        counted: bool = True,
     ) -> Placed:
         """Places an order.
 
@@ -104,6 +110,8 @@ class Orders:
             stay: what is asked for.
             expected_total: the price that the guest was shown, in fen; None where none was.
             key: the same key gives the same order for 24 hours.
+            counted: whether this attempt counts among those that a guest may make in a minute. A back-end service
+                that asks for many guests sees to that itself.
 
         Raises:
             Refusal: the stay can't be had, or not so, or not now.
@@ -114,7 +122,8 @@ class Orders:
         if (sn := await self._idempotency.find(asked)) is not None:
             return Placed(await self._owned(user_id, sn), replayed=True)
         self.check(stay)
-        await self._fair_use.admit(user_id)
+        if counted:
+            await self._fair_use.admit(user_id)
         offer = pricing.offer(await self._travel.homestay(stay.homestay_id), stay, expected=expected_total)
         placed = await self._placing.place(user_id, offer, asked)
         order = placed.order

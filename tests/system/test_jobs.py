@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.system.installation import Installation
 
-JOBS: Final = {"payment.reconcile", "order.end_stays", "order.settle_months", "purge"}
+JOBS: Final = {"payment.reconcile", "order.end_stays", "order.settle_months", "order.adopt", "purge"}
 
 
 def done(file: Path) -> set[str]:

@@ -88,6 +88,8 @@ def test_production_shows_graphiql_only_when_asked(monkeypatch: pytest.MonkeyPat
         ("HOMESTAY_ENV", "staging"),
         ("HOMESTAY_PAY_WINDOW", "0"),
         ("HOMESTAY_PAY_WINDOW", "-1"),
+        ("HOMESTAY_CREATES_PER_MINUTE", "-1"),
+        ("HOMESTAY_MAX_UNPAID_ORDERS", "some"),
         ("HOMESTAY_TIME_ZONE", "Asia/Atlantis"),
         ("HOMESTAY_DATABASE_URL", "postgresql://x"),
         ("HOMESTAY_DATABASE_URL", "nonsense"),

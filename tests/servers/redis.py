@@ -1,5 +1,6 @@
 """Redis servers."""
 
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -27,6 +28,12 @@ class Redis(Server):
         """Remove all keys of all databases."""
         with closing(self._client(timeout=10.0)) as client:
             client.flushall()
+
+    def forget(self) -> None:
+        """Remove what a server that is down has kept: it starts empty, as after the loss of its disk."""
+        if self.alive or self._directory is None:
+            raise RuntimeError("a server forgets what it kept while it is down")
+        shutil.rmtree(self._directory / "appendonlydir", ignore_errors=True)
 
     def _client(self, timeout: float) -> redis.Redis:
         return redis.Redis(port=self.port, socket_timeout=timeout, retry=Retry(NoBackoff(), 0))

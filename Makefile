@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos check format lock proto explorer servers clean
+.PHONY: help run test chaos bench check format lock proto explorer servers clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ test: $(VENV)/.dev explorer servers ## pass the tests, on real MariaDB and Redis
 
 chaos: $(VENV)/.dev servers ## break everything under traffic for about an hour (ROUNDS=100 SEED=… ARGS=--write docs/chaos.md)
 	@$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),100) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+bench: $(VENV)/.dev servers ## measure how fast orders close, and what pending ones cost (minutes; ARGS=--quick)
+	@$(BIN)/python -m benchmarks.closing $(ARGS)
+	@$(BIN)/python -m benchmarks.pending $(ARGS)
 
 check: $(VENV)/.dev ## format, lint, types, house rules
 	@$(BIN)/ruff format --check --quiet . && echo "format  ok"

@@ -16,7 +16,7 @@ import structlog
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
-from redis.asyncio import ConnectionPool
+from redis.asyncio import BlockingConnectionPool, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -30,6 +30,7 @@ WINDOW: Final = 60.0
 # Seconds that an attempt waits for Redis, and for which Redis is left alone after it failed.
 PATIENCE: Final = 0.05
 PAUSE: Final = 5.0
+CONNECTIONS: Final = 20
 _PREFIX: Final = "homestay.creates"
 
 
@@ -91,6 +92,7 @@ class SharedCount:
         )
         self._limiter = MovingWindowRateLimiter(storage)
         self._item = RateLimitItemPerMinute(limit)
+        self._questions: set[asyncio.Task[float]] = set()
 
     async def hit(self, user_id: int) -> float:
         """Counts an attempt and returns 0, or returns the seconds until there may be one again.
@@ -99,11 +101,33 @@ class SharedCount:
             RedisError: it can't be asked.
             TimeoutError: it does not answer in time.
         """
-        async with asyncio.timeout(PATIENCE):
-            if await self._limiter.hit(self._item, str(user_id)):
-                return 0.0
-            window = await self._limiter.get_window_stats(self._item, str(user_id))
-            return max(0.0, window.reset_time - time.time())
+        question = asyncio.create_task(self._ask(user_id))
+        self._questions.add(question)
+        question.add_done_callback(self._forget)
+        try:
+            # Not `asyncio.timeout`: it would wait for redis-py to end after it was cancelled, which may take long.
+            answered, _ = await asyncio.wait({question}, timeout=PATIENCE)
+        finally:
+            question.cancel()
+        if not answered:
+            raise TimeoutError
+        return question.result()
+
+    async def _ask(self, user_id: int) -> float:
+        if await self._limiter.hit(self._item, str(user_id)):
+            return 0.0
+        window = await self._limiter.get_window_stats(self._item, str(user_id))
+        return max(0.0, window.reset_time - time.time())
+
+    def _forget(self, question: "asyncio.Task[float]") -> None:
+        self._questions.discard(question)
+        if not question.cancelled():
+            question.exception()  # so that nobody is told of one that nobody asked for any more
+
+    async def close(self) -> None:
+        """Waits for the questions that nobody waits for any more; each ends by its own time limit."""
+        if self._questions:
+            await asyncio.wait(self._questions)
 
 
 class AttemptsPerMinute:
@@ -175,11 +199,19 @@ async def open_fair_use(limit: int, redis_url: str) -> AsyncIterator[FairUse]:
     if not redis_url:
         yield AttemptsPerMinute(limit)
         return
-    # Once more without a pause: a connection that broke while it was idle is no outage.
-    pool: ConnectionPool = ConnectionPool.from_url(
-        redis_url, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE, retry=Retry(NoBackoff(), 1)
+    # Whoever finds them all in use waits for one, as long as for Redis; and a connection that broke while it was idle
+    # is no outage, so it is tried once more.
+    pool = BlockingConnectionPool.from_url(
+        redis_url,
+        max_connections=CONNECTIONS,
+        timeout=PATIENCE,
+        socket_connect_timeout=PATIENCE,
+        socket_timeout=PATIENCE,
+        retry=Retry(NoBackoff(), 1),
     )
+    shared = SharedCount(limit, redis_url, pool)
     try:
-        yield AttemptsPerMinute(limit, SharedCount(limit, redis_url, pool))
+        yield AttemptsPerMinute(limit, shared)
     finally:
+        await shared.close()
         await pool.disconnect()

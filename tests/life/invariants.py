@@ -170,14 +170,15 @@ def _price(order: Row) -> Iterator[str]:
 
 
 def _history(order: Row, events: list[Row]) -> Iterator[str]:
-    state, at = None, datetime.min.replace(tzinfo=order["close_at"] and order["close_at"].tzinfo)
+    state = None
     for event in events:
         step = event["from_state"], event["to_state"]
         if event["from_state"] is not state or step not in STEPS:
             yield f"I7: went from {state} by {step}"
-        if event["at"] < at:
-            yield "I7: went back in time"
-        state, at = event["to_state"], event["at"]
+        state = event["to_state"]
+    instants = [event["at"] for event in events]
+    if instants != sorted(instants):
+        yield f"I7: went back in time: {instants}"
     if state is not order["trade_state"]:
         yield f"I7: is {order['trade_state'].name} and its history ends with {state}"
     if order["version"] != len(events) - 1:
@@ -186,8 +187,8 @@ def _history(order: Row, events: list[Row]) -> Iterator[str]:
     if order["close_reason"] is not reason or (reason is None) is (order["trade_state"] is CANCELLED):
         yield f"I7: is {order['trade_state'].name} for {order['close_reason']}, its history says {reason}"
     by_time = reason in {CloseReason.UNPAID_TIMEOUT, CloseReason.PAYMENT_FAILED}
-    if by_time and (order["close_at"] is None or at < order["close_at"]):
-        yield f"I2: was closed at {at}, before {order['close_at']}"
+    if by_time and (order["close_at"] is None or instants[-1] < order["close_at"]):
+        yield f"I2: was closed at {instants[-1]}, before {order['close_at']}"
 
 
 def _paid(order: Row, books: Books, *, moved: bool) -> Iterator[str]:

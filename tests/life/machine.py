@@ -103,8 +103,8 @@ class Life(RuleBasedStateMachine):
             end = error
         self.books = self.look()
         found = self.books.states()
-        assert {sn: found[sn] for sn in states} == states
-        assert invariants.broken(self.books, acknowledged=self.owners, moved=self.moved) == []
+        same({sn: found[sn] for sn in states}, states)
+        same(invariants.broken(self.books, acknowledged=self.owners, moved=self.moved), [])
         self.sound = True
         self.tally["steps"] += 1
         return end
@@ -141,7 +141,8 @@ class Life(RuleBasedStateMachine):
         }
         price["order_total_price"] = sum(price.values())
         row = self.books.orders[order.sn]
-        assert {name: row[name] for name in price} == {name: getattr(order, name) for name in price} == price
+        same({name: row[name] for name in price}, price)
+        same({name: getattr(order, name) for name in price}, price)
         assert (row["user_id"], row["trade_state"]) == (user, WAIT_PAY)
         assert row["close_at"] == order.pay_before == self.world.clock.now() + PAY_WINDOW
         self.owners[order.sn] = user
@@ -216,7 +217,7 @@ class Life(RuleBasedStateMachine):
         if late is not None:
             self.world.clock.at = max(self.world.clock.at, self.books.orders[sn]["close_at"] + late)
         outcome, state = expected.closed(self.books, sn, self.world.clock.now(), asked=self.asked)
-        assert self.act(self.world.room.closing.close_if_unpaid(sn), {sn: state}) is outcome
+        same(self.act(self.world.room.closing.close_if_unpaid(sn), {sn: state}), outcome)
         self.tally[f"timer: {outcome.name}"] += 1
 
     @rule(swept=st.booleans())
@@ -230,9 +231,9 @@ class Life(RuleBasedStateMachine):
             {sn: state for sn, (_, state) in ends.items()},
         )
         if swept:
-            assert [found for found in invariants.unfinished(self.books, now) if found.startswith("I2")] == []
+            same([found for found in invariants.unfinished(self.books, now) if found.startswith("I2")], [])
         else:
-            assert outcomes == {sn: outcome for sn, (outcome, _) in ends.items()} | {NOBODYS: Outcome.MISSING}
+            same(outcomes, {sn: outcome for sn, (outcome, _) in ends.items()} | {NOBODYS: Outcome.MISSING})
 
     @rule(sn=orders)
     def its_guest_gives_it_up(self, sn: str) -> None:
@@ -279,7 +280,7 @@ class Life(RuleBasedStateMachine):
         (stranger,) = set(USERS) - {self.owners[sn]}
         foreign = self.act(self.asks(stranger, sn))
         self.missing = self.missing or self.stage.run(self.asks(stranger, NOBODYS))
-        assert foreign == self.missing
+        same(foreign, self.missing)
 
     async def asks(self, user: int, sn: str) -> list[tuple[str, tuple[str, ...]]]:
         """How a user is refused to whom no such order is known."""
@@ -312,11 +313,17 @@ class Life(RuleBasedStateMachine):
             self.world.clock.advance(PAY_WINDOW)
             self.stage.run(self.world.come_to_rest())
             books = self.look()
-            assert invariants.broken(books, acknowledged=self.owners, moved=self.moved) == []
-            assert invariants.unfinished(books, self.world.clock.now()) == []
+            same(invariants.broken(books, acknowledged=self.owners, moved=self.moved), [])
+            same(invariants.unfinished(books, self.world.clock.now()), [])
             self.tally.update(f"order: {state.name}" for state in books.states().values())
             self.tally["went back"] += len(books.refunds)
         self.bank.close()
+
+
+def same(found: object, wanted: object) -> None:
+    """An assertion that says what it found; pytest, which would, is not in this process."""
+    if found != wanted:
+        raise AssertionError(f"\n  is        {found}\n  should be {wanted}")
 
 
 async def _nothing() -> None:

@@ -35,17 +35,17 @@ class World:
     Args:
         database: with our tables.
         bank: the payment service, whose memory is its own.
-        clock: stands still between steps.
+        announces: whether guests are told of each change.
     """
 
-    def __init__(self, database: Database, bank: Bank, clock: FrozenClock | None = None) -> None:
+    def __init__(self, database: Database, bank: Bank, *, announces: bool = True) -> None:
         self.database = database
         self.bank = bank
-        self.clock = clock or FrozenClock(NOW)
+        self.clock = FrozenClock(NOW)
         travel = FakeTravel({homestay.id: homestay for homestay in HOMESTAYS.values()})
         rules = Rules(zone=SHANGHAI, pay_window=PAY_WINDOW)
         self.room = assemble(
-            database, self.clock, rules, travel=travel, payments=bank, timer=FakeTimer(), announces=True
+            database, self.clock, rules, travel=travel, payments=bank, timer=FakeTimer(), announces=announces
         )
         self.sweeper = Sweeper(self.room.closing, interval=5, grace=10)
         self.outbox = Outbox(database, self.clock)

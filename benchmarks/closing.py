@@ -20,7 +20,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from domain.columns import table_of
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from domain.order.models import HomestayOrder, OrderEvent
 from domain.order.states import SaleUnit, TradeState
 from tests.servers import MariaDB, Process, Redis

@@ -28,7 +28,8 @@ import structlog
 import uvloop
 
 from domain.columns import table_of
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from domain.errors import UpstreamUnavailable
 from domain.money import Fen
 from domain.order.models import HomestayOrder

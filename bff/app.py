@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from bff.metrics import Metrics
 from bff.request_id import RequestId
 from bff.tokens import Tokens
 from domain.database import Database
+from domain.errors import DatabaseUnavailable
 from domain.order.service import Orders
 
 # Seconds; a database that takes longer is not ready.
@@ -65,7 +65,7 @@ def _readiness(database: Database) -> Callable[[Request], Awaitable[Response]]:
         try:
             async with asyncio.timeout(READY_WITHIN):
                 await database.ping()
-        except (SQLAlchemyError, TimeoutError, OSError):
+        except (DatabaseUnavailable, TimeoutError):
             missing.append("database")
         return JSONResponse({"ready": not missing, "missing": missing}, 503 if missing else 200)
 

@@ -12,7 +12,7 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from bff.context import Unauthenticated
-from domain.errors import Refusal, UpstreamUnavailable
+from domain.errors import Failure, Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +20,7 @@ MASK: Final = "Something went wrong on our side. Quote the requestId when you as
 
 # What the reference implementation appends: names of the schema, one misspelling at a time.
 _SUGGESTION: Final = re.compile(r" Did you mean [^?]*\?")
-_EXPECTED: Final = (Refusal, UpstreamUnavailable, Unauthenticated, GraphQLError)
+_EXPECTED: Final = (Refusal, Failure, Unauthenticated, GraphQLError)
 
 
 class EdgeCode(StrEnum):
@@ -73,7 +73,7 @@ def _extensions(error: GraphQLError, *, executed: bool) -> dict[str, Any]:
 
 def _code(error: GraphQLError, *, executed: bool) -> EdgeCode:
     code = EdgeCode.GRAPHQL_VALIDATION_FAILED
-    if isinstance(error.original_error, UpstreamUnavailable):
+    if isinstance(error.original_error, Failure):
         code = EdgeCode.UPSTREAM_UNAVAILABLE
     elif isinstance(error.original_error, Unauthenticated):
         code = EdgeCode.UNAUTHENTICATED
@@ -88,9 +88,9 @@ def _code(error: GraphQLError, *, executed: bool) -> EdgeCode:
 
 
 def record(error: GraphQLError) -> None:
-    """Logs an error once: a bug with its trace, an upstream that is down with its reason, a refusal not at all."""
+    """Logs an error once: a bug with its trace, what is down with its reason, a refusal not at all."""
     path = ".".join(str(step) for step in error.path or ())
-    if isinstance(error.original_error, UpstreamUnavailable):
-        log.warning("upstream unavailable", path=path, reason=error.original_error.reason)
+    if isinstance(error.original_error, Failure):
+        log.warning("can't be answered now", path=path, reason=error.original_error.reason)
     elif is_bug(error):
         log.error("request failed", path=path, exc_info=error.original_error)

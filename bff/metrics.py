@@ -12,12 +12,12 @@ from prometheus_client import REGISTRY, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.clock import Clock
 from domain.database import Database
+from domain.errors import DatabaseUnavailable
 from domain.order import backlog
 from domain.outbox import LetterState, Outbox
 
@@ -59,7 +59,7 @@ class Metrics:
                 orders = await self._database.read(
                     lambda connection: backlog.count(connection, self._clock.sql_now()),
                 )
-        except (SQLAlchemyError, TimeoutError, OSError) as error:
+        except (DatabaseUnavailable, TimeoutError) as error:
             log.warning("figures not counted: the database can't be asked", reason=repr(error))
             return {"homestay_database_up": 0}
         return {

@@ -4,11 +4,14 @@ from datetime import date
 from typing import Any, Final
 
 import strawberry
+import structlog
 
 from bff.types import HomestayQuote
-from domain.errors import DatesUnavailable, ErrorCode, HomestayError, InvalidTransition, RateLimited, Refusal
+from domain.errors import DatesUnavailable, ErrorCode, Failure, HomestayError, InvalidTransition, RateLimited, Refusal
 from domain.order.pricing import PriceChanged
 from domain.order.states import TradeState
+
+log = structlog.get_logger(__name__)
 
 
 @strawberry.interface(description="What went wrong, for people and for programs.")
@@ -49,12 +52,14 @@ KINDS: Final = (InputError, DatesUnavailableError, PriceChangedError, InvalidTra
 
 
 def user_error(error: HomestayError, *prefix: str) -> UserError:
-    """A refusal or a failed upstream as the schema tells it.
+    """A refusal, or what failed, as the schema tells it. What failed is logged, as it is nobody's doing.
 
     Args:
         error: what a use case raised.
         prefix: where in the mutation's arguments the use case's own fields are.
     """
+    if isinstance(error, Failure):
+        log.warning("can't be done now", reason=error.reason)
     field = [*prefix, *error.field] if isinstance(error, Refusal) and error.field else None
     told: dict[str, Any] = {"message": error.message, "code": error.code, "field": field}
     match error:

@@ -48,7 +48,7 @@ async def migrate(settings: Settings, watch: Callable[[Adopted], None]) -> Migra
         settings: where the database is.
         watch: is told how far the nights are.
     """
-    async with bootstrap.open_database(settings, migrate=True) as database:
+    async with bootstrap.open_database(settings, migrate=True, statement_deadline=None) as database:
         adopted = await Adoption(database, SystemClock(), settings.zone).run(watch=watch)
         return Migrated(await migration.version(database), adopted)
 

@@ -41,15 +41,14 @@ def do(task: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 -- what the task 
 def explained() -> Iterator[None]:
     """Says in one line what the user can mend; whatever else goes wrong is a bug and keeps its trace."""
     import redis  # noqa: PLC0415
-    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
-    from domain.errors import HomestayError  # noqa: PLC0415
+    from domain.errors import DatabaseUnavailable, HomestayError  # noqa: PLC0415
     from workers.migration import NotMigrated  # noqa: PLC0415
 
     try:
         yield
-    except DBAPIError as error:
-        fail(f"the database can't be used: {error.orig}")
+    except DatabaseUnavailable as error:
+        fail(f"the database can't be used: {error.reason}")
     except (HomestayError, NotMigrated, OSError) as error:
         fail(str(error))
     except redis.RedisError as error:

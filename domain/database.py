@@ -1,15 +1,18 @@
-"""Engines and transactions: the settings that make MySQL/MariaDB and SQLite safe, and retry of whole transactions."""
+"""Transactions: all of one or nothing, run again where the database asks for it; a lost database is told from a bug."""
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, Connection, event, make_url, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random
+
+from domain.errors import DatabaseBusy, DatabaseUnavailable
 
 T = TypeVar("T")
 
@@ -19,15 +22,22 @@ CLOSE_WITHIN: Final = 2.0
 # 1213 deadlock (the whole transaction is gone), 1205 lock wait (only the statement is gone, so the rest must go
 # too), 1020 record changed. All three say: nothing was committed, run it again.
 _MYSQL_TRY_AGAIN: Final = frozenset({1213, 1205, 1020})
-_STRICT: Final = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
-_SQLITE_SET_UP: Final = (
-    "PRAGMA busy_timeout = 5000",
-    # Readers and one writer at once.
-    "PRAGMA journal_mode = WAL",
-    # What was acknowledged outlives a loss of power.
-    "PRAGMA synchronous = FULL",
-    "PRAGMA foreign_keys = ON",
+# What a server says that is not there, not yet or no more, is full, or may not write just now: of MySQL's and MariaDB's
+# lists of error codes. Whatever else it says is about the statement, and a bug of ours.
+_MYSQL_AWAY: Final = frozenset(
+    {
+        *(1021, 1114),  # the disk, a table is full
+        *(1040, 1203, 1226),  # too many connections
+        *(1037, 1038, 1041),  # out of memory
+        *(1042, 1043, 1044, 1045, 1049),  # it does not let us in
+        *(1053, 1077, 1079, 1080, 1927),  # it shuts down, or killed the connection
+        *(1158, 1159, 1160, 1161, 1184),  # the network
+        *(1290, 1792, 1836),  # it is read-only
+        *(1317, 1969, 3024),  # the statement was stopped
+        *(2002, 2003, 2005, 2006, 2012, 2013, 2014, 2026, 2055),  # the client's own words for a server that is lost
+    }
 )
+_SQLITE_AWAY: Final = ("locked", "disk i/o error", "unable to open", "disk is full", "readonly", "busy")
 
 
 class Database:
@@ -45,7 +55,9 @@ class Database:
         `work` may run more than once, and must have no effect but in the database.
 
         Raises:
-            DBAPIError: the database failed, or still asked for another try after `ATTEMPTS`.
+            DatabaseBusy: it still asked for another try after `ATTEMPTS`, or has no connection free.
+            DatabaseUnavailable: it can't be used; whether it committed is not known where it was lost meanwhile.
+            SQLAlchemyError: it refuses the statement, e.g. IntegrityError.
         """
         task = asyncio.create_task(self._commit(work))
         self._writes.add(task)
@@ -53,27 +65,35 @@ class Database:
         return await asyncio.shield(task)
 
     async def _commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async for attempt in AsyncRetrying(
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_random(0.01, 0.1),
-            retry=retry_if_exception(asks_for_another_try),
-            reraise=True,
-        ):
-            with attempt:
-                async with self.engine.begin() as connection:
-                    return await work(connection)
+        with losses_told():
+            async for attempt in AsyncRetrying(
+                stop=stop_after_attempt(ATTEMPTS),
+                wait=wait_random(0.01, 0.1),
+                retry=retry_if_exception(asks_for_another_try),
+                reraise=True,
+            ):
+                with attempt:
+                    async with self.engine.begin() as connection:
+                        return await work(connection)
         raise AssertionError("tenacity returns or raises")
 
     async def read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Runs `work` in one transaction that writes nothing."""
-        async with self._reading.begin() as connection:
-            return await work(connection)
+        """Runs `work` in one transaction that writes nothing.
+
+        Raises:
+            DatabaseBusy: it has no connection free.
+            DatabaseUnavailable: it can't be used.
+            SQLAlchemyError: it refuses the statement.
+        """
+        with losses_told():
+            async with self._reading.begin() as connection:
+                return await work(connection)
 
     async def ping(self) -> None:
         """Asks the database for nothing.
 
         Raises:
-            DBAPIError: it can't be asked.
+            DatabaseUnavailable: it can't be asked.
         """
         await self.read(lambda connection: connection.execute(text("select 1")))
 
@@ -84,65 +104,59 @@ class Database:
         await self.engine.dispose()
 
 
+@contextmanager
+def losses_told() -> Iterator[None]:
+    """Tells a database that can't be used, which is nobody's fault here, apart from a statement that it refuses.
+
+    Raises:
+        DatabaseUnavailable: it can't be used.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, OSError, EOFError) as error:
+        if (lost := _lost(error)) is not None:
+            raise lost from error
+        raise
+
+
 def asks_for_another_try(error: BaseException) -> bool:
     """Whether the database says that nothing was committed and the transaction may be run again."""
     if not isinstance(error, DBAPIError) or error.orig is None:
         return False
-    if isinstance(error.orig.__cause__, sqlite3.OperationalError) or "sqlite" in type(error.orig).__module__:
+    if _is_sqlite(error):
         return "locked" in str(error.orig)
-    return bool(error.orig.args) and error.orig.args[0] in _MYSQL_TRY_AGAIN
+    return _code(error) in _MYSQL_TRY_AGAIN
 
 
-def create_engine(url: str | URL) -> AsyncEngine:
-    """Returns an engine with the guards of its kind of database.
-
-    Raises:
-        ValueError: neither `mysql+aiomysql` nor `sqlite+aiosqlite`.
-    """
-    url = make_url(url)
-    match url.drivername:
-        case "mysql+aiomysql":
-            return _create_mysql_engine(url)
-        case "sqlite+aiosqlite":
-            return _create_sqlite_engine(url)
-    raise ValueError("a database URL starts with mysql+aiomysql:// or sqlite+aiosqlite:///")
+def _lost(error: BaseException) -> DatabaseUnavailable | None:
+    """What an error means where it says that the database can't be used; None where it says that we made a mistake."""
+    if isinstance(error, NoConnectionFree):
+        return DatabaseBusy("no connection came free in time")
+    if asks_for_another_try(error):
+        return DatabaseBusy(_reason(error))
+    return DatabaseUnavailable(_reason(error)) if _is_away(error) else None
 
 
-def _create_mysql_engine(url: URL) -> AsyncEngine:
-    return create_async_engine(
-        url,
-        isolation_level="READ COMMITTED",
-        hide_parameters=True,
-        # Overload is to fail fast and be told, not to queue: ten connections keep a MySQL core busy.
-        pool_size=10,
-        max_overflow=0,
-        pool_timeout=2,
-        pool_recycle=1800,
-        pool_pre_ping=True,
-        pool_use_lifo=True,
-        connect_args={
-            "connect_timeout": 2,
-            "charset": "utf8mb4",
-            "init_command": f"SET innodb_lock_wait_timeout=3, time_zone='+00:00', sql_mode='{_STRICT}'",
-        },
-    )
+def _is_away(error: BaseException) -> bool:
+    if not isinstance(error, SQLAlchemyError):
+        return True  # of the network, or of the file system, before there was a connection
+    if not isinstance(error, DBAPIError) or isinstance(error, IntegrityError):
+        return False
+    if _is_sqlite(error):
+        said = str(error.orig).lower()
+        return any(words in said for words in _SQLITE_AWAY)
+    return error.connection_invalidated or isinstance(error, InterfaceError) or _code(error) in _MYSQL_AWAY
 
 
-def _create_sqlite_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": 5})
+def _is_sqlite(error: DBAPIError) -> bool:
+    orig = error.orig
+    return orig is not None and (isinstance(orig.__cause__, sqlite3.Error) or "sqlite" in type(orig).__module__)
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def set_up(connection: Any, _: ConnectionPoolEntry) -> None:  # noqa: ANN401 -- a DBAPI connection has no type
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in _SQLITE_SET_UP:
-            cursor.execute(pragma)
-        cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A plain BEGIN that writes later fails at once when another writer came between, whatever the timeout.
-        read_only = connection.get_execution_options().get("read_only", False)
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+def _code(error: DBAPIError) -> int:
+    args = error.orig.args if error.orig is not None else ()
+    return args[0] if args and isinstance(args[0], int) else 0
 
-    return engine
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "orig", None) or error) or repr(error)

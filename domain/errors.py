@@ -18,8 +18,10 @@ HomestayError
 │   ├── AnnouncementRefused ANNOUNCEMENT_REFUSED who tells guests of changes will not take this one
 │   └── InvalidTransition   INVALID_TRANSITION   the state it is in does not allow this
 └── Failure                 nobody's fault here: try again later
-    └── UpstreamUnavailable UPSTREAM_UNAVAILABLE a service that we need can't be asked
-        └── UpstreamNonsense                     it answers, and the answer makes no sense
+    ├── UpstreamUnavailable UPSTREAM_UNAVAILABLE a service that we need can't be asked
+    │   └── UpstreamNonsense                     it answers, and the answer makes no sense
+    └── DatabaseUnavailable UPSTREAM_UNAVAILABLE the database can't be used
+        └── DatabaseBusy                         it is there, and others are in the way
 """
 
 from collections.abc import Sequence
@@ -148,19 +150,37 @@ class InvalidTransition(Refusal):
 
 
 class Failure(HomestayError):
-    """Something that we depend on does not work; the same request may succeed later."""
+    """Something that we depend on does not work; the same request may succeed later.
+
+    Attributes:
+        reason: what went wrong, for whoever runs the product; not for guests.
+    """
+
+    code = ErrorCode.UPSTREAM_UNAVAILABLE
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class UpstreamUnavailable(Failure):
     """A service could not be asked in time, or answered what makes no sense."""
 
-    code = ErrorCode.UPSTREAM_UNAVAILABLE
-
     def __init__(self, upstream: str, reason: str) -> None:
-        super().__init__(f"The {upstream} service can't be asked right now; please try again.")
+        super().__init__(f"The {upstream} service can't be asked right now; please try again.", reason)
         self.upstream = upstream
-        self.reason = reason
 
 
 class UpstreamNonsense(UpstreamUnavailable):
     """Asked again, the service would say the same; of several things asked for at once, one may be to blame."""
+
+
+class DatabaseUnavailable(Failure):
+    """The database can't be used. Where it was lost within a commit, whether that was made is not known."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("Orders can't be read or written right now; please try again.", reason)
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """The database is there, and others are in the way. Nothing was committed."""

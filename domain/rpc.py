@@ -13,7 +13,7 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
-from domain.errors import ErrorCode, HomestayError, Refusal, UpstreamUnavailable
+from domain.errors import ErrorCode, Failure, HomestayError, Refusal, UpstreamUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -176,6 +176,8 @@ class _Refusals(aio.ServerInterceptor):
             try:
                 return await cast("Any", inner)(request, context)
             except HomestayError as error:
+                if isinstance(error, Failure):
+                    log.warning("can't be answered now", method=handler_call_details.method, reason=error.reason)
                 await _abort(context, _STATUS[error.code], error.message, error.code, _about(error))
             except aio.AbortError:
                 raise

@@ -15,7 +15,8 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from domain.order.closing import Closing
 from domain.order.pricing import Rules
 from domain.order.room import OrderRoom, assemble

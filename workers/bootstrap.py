@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from grpc import aio
 
 from domain import rpc
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import STATEMENT_DEADLINE, create_engine
 from domain.order.payment_client import PaymentClient
 from domain.order.ports import CloseTimer
 from domain.order.room import OrderRoom, assemble
@@ -22,25 +23,37 @@ from workers.webhook import Webhook
 
 
 @asynccontextmanager
-async def open_database(settings: Settings, *, migrate: bool = False) -> AsyncIterator[Database]:
+async def open_database(
+    settings: Settings, *, migrate: bool = False, statement_deadline: float | None = STATEMENT_DEADLINE
+) -> AsyncIterator[Database]:
     """Opens the database, its tables in place.
 
     Args:
         settings: where it is.
         migrate: bring the tables up to date also in production, which elsewhere is never done unasked.
+        statement_deadline: seconds in which the database has to answer a statement; None sets no limit.
 
     Raises:
+        DatabaseUnavailable: it can't be used.
         migration.NotMigrated: the tables are not those of this version, and production changes none unasked.
     """
     if not settings.database_url:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(create_engine(settings.database))
+    if migrate or not settings.production:
+        await _migrate(settings)
+    database = Database(create_engine(settings.database, statement_deadline=statement_deadline))
     try:
-        if migrate or not settings.production:
-            await migration.upgrade(database)
-        else:
-            await migration.check(database)
+        await migration.check(database)
         yield database
+    finally:
+        await database.close()
+
+
+async def _migrate(settings: Settings) -> None:
+    # A change of a large table takes as long as it takes, and so does the wait for another process that makes it.
+    database = Database(create_engine(settings.database, statement_deadline=None))
+    try:
+        await migration.upgrade(database)
     finally:
         await database.close()
 
@@ -56,15 +69,18 @@ async def open_channel(address: str) -> AsyncIterator[aio.Channel]:
 
 
 @asynccontextmanager
-async def open_orders(settings: Settings, timer: CloseTimer) -> AsyncIterator[OrderRoom]:
+async def open_orders(
+    settings: Settings, timer: CloseTimer, *, statement_deadline: float | None = STATEMENT_DEADLINE
+) -> AsyncIterator[OrderRoom]:
     """Opens all that orders need, on this loop.
 
     Args:
         settings: where the database and the other services are.
         timer: who is told of each new order.
+        statement_deadline: seconds in which the database has to answer a statement; None sets no limit.
     """
     async with (
-        open_database(settings) as database,
+        open_database(settings, statement_deadline=statement_deadline) as database,
         open_channel(settings.travel) as travel,
         open_channel(settings.payment) as payment,
         open_fair_use(settings.creates_per_minute, broker.redis_url(settings)) as fair_use,

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from domain.errors import Failure, HomestayError
 from workers.settings import Settings
 
 # A trace says where, never with what: the values in its frames are tokens, codes and remarks of guests.
@@ -14,9 +15,23 @@ _TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
 )
 
 
+def in_one_line(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Says why in one line where something is refused or can't be had: a trace is for bugs, whoever logs it."""
+    error = event.get("exc_info")
+    if error is True:
+        error = sys.exc_info()[1]
+    elif isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, HomestayError):
+        del event["exc_info"]
+        event["reason"] = error.reason if isinstance(error, Failure) else error.message
+    return event
+
+
 def configure(settings: Settings) -> None:
     """Sends this process's logs, ours and the libraries', to standard error in one form."""
     shared: list[structlog.typing.Processor] = [
+        in_one_line,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

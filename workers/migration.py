@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 import domain
-from domain.database import Database
+from domain.database import Database, losses_told
 
 SCRIPTS: Final = Path(domain.__file__).parent / "migrations"
 # A minute is longer than any migration; one that took longer would say so by failing.
@@ -34,7 +34,18 @@ async def upgrade(database: Database) -> None:
     """Brings the tables up to date; processes that start at once take turns.
 
     One at a time in a process: alembic keeps what it works on in a global.
+
+    Args:
+        database: with no deadline for a statement, where the tables hold much already.
+
+    Raises:
+        DatabaseUnavailable: it can't be used.
     """
+    with losses_told():
+        await _upgrade_alone(database)
+
+
+async def _upgrade_alone(database: Database) -> None:
     async with database.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             # BEGIN IMMEDIATE is SQLite's lock, and its tables are made inside the transaction.
@@ -51,8 +62,9 @@ async def upgrade(database: Database) -> None:
 
 async def version(database: Database) -> str | None:
     """The version that the tables are at; None for an empty database."""
-    async with database.engine.connect() as connection:
-        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+    with losses_told():
+        async with database.engine.connect() as connection:
+            return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
 
 
 async def check(database: Database) -> None:

@@ -12,9 +12,8 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
-from domain.errors import Refusal, UpstreamUnavailable
+from domain.errors import Failure, Refusal
 from domain.outbox import LEASE, Letter, Outbox
 
 log = structlog.get_logger(__name__)
@@ -93,7 +92,7 @@ class _Trouble:
 
     def met(self, error: Exception) -> None:
         if not self._said:
-            bug = not isinstance(error, SQLAlchemyError | OSError)
+            bug = not isinstance(error, Failure | OSError)
             log.warning("letters can't be relayed; trying on", error=repr(error), exc_info=bug)
         self._said = True
 
@@ -209,5 +208,5 @@ def is_given_up(letter: Letter) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    said = error.reason if isinstance(error, UpstreamUnavailable) else str(error)
+    said = error.reason if isinstance(error, Failure) else str(error)
     return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from dramatiq import Broker, Middleware, Worker
@@ -23,6 +23,10 @@ from workers.settings import Settings
 from workers.sweeper import Sweeper
 
 log = structlog.get_logger(__name__)
+
+# Seconds. No guest waits here, and a purge or a month's settlements may take longer than a guest's patience; a database
+# that hangs is still left in time to close what is due.
+STATEMENT_DEADLINE: Final = 8.0
 
 
 class NoTimer:
@@ -99,7 +103,9 @@ class Resources(Middleware):
 
     async def _open(self) -> None:
         settings = self._settings
-        room = await self._stack.enter_async_context(bootstrap.open_orders(settings, NoTimer()))
+        room = await self._stack.enter_async_context(
+            bootstrap.open_orders(settings, NoTimer(), statement_deadline=STATEMENT_DEADLINE)
+        )
         webhook = await self._stack.enter_async_context(bootstrap.open_webhook(settings))
         group = ServiceGroup(
             [

@@ -12,9 +12,8 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
-from domain.errors import Failure
+from domain.errors import DatabaseUnavailable, Failure
 from domain.leases import Lease, Leases
 
 log = structlog.get_logger(__name__)
@@ -28,7 +27,7 @@ JITTER: Final = 0.2
 # Seconds that a stop waits for a lease to be given back; one that is not ends by itself.
 _GIVE_BACK_WITHIN: Final = 2.0
 
-_AWAY: Final = (SQLAlchemyError, OSError)
+_AWAY: Final = (DatabaseUnavailable, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ class Scheduler:
         if bound.expired():
             log.warning("job ran out of time; the next run goes on", job=job.name, limit=job.limit.total_seconds())
         elif isinstance(failure, Failure):
-            log.warning("job could not be done", job=job.name, reason=getattr(failure, "reason", failure.message))
+            log.warning("job could not be done", job=job.name, reason=failure.reason)
         elif failure is not None:
             log.error("job failed", job=job.name, exc_info=failure)
 
@@ -145,4 +144,4 @@ class Scheduler:
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error) or repr(error)
+    return error.reason if isinstance(error, Failure) else str(error) or repr(error)

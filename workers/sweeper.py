@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
+from domain.errors import Failure
 from domain.order.closing import Closing, Outcome
 
 log = structlog.get_logger(__name__)
@@ -68,8 +68,8 @@ class Sweeper:
             try:
                 await self.sweep(timedelta(seconds=grace))
                 grace = max(0.0, self._grace - self._interval * (1 + JITTER))
-            except DBAPIError as error:
-                log.warning("can't sweep: the database can't be used", error=str(error.orig))
+            except Failure as error:
+                log.warning("can't sweep", reason=error.reason)
             except Exception:
                 log.exception("sweep failed")
             await asyncio.sleep(max(0.0, next_at - loop.time()))
@@ -93,8 +93,8 @@ class Sweeper:
     async def _close(self, sns: list[str]) -> list[Outcome]:
         try:
             return list((await self._closing.close_many(sns)).values())
-        except DBAPIError as error:
-            log.warning("could not close", orders=len(sns), first=sns[0], error=str(error.orig))
+        except Failure as error:
+            log.warning("could not close", orders=len(sns), first=sns[0], reason=error.reason)
             return []
         except Exception:
             if len(sns) == 1:

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.clock import Clock
-from domain.database import Database, asks_for_another_try
-from domain.errors import KeyInProgress, RateLimited
+from domain.database import Database
+from domain.errors import DatabaseBusy, KeyInProgress, RateLimited
 from domain.order import holding, numbers, repository
 from domain.order.idempotency import Idempotency, Key
 from domain.order.models import WIDTHS, Order
@@ -65,8 +65,8 @@ class Placing:
                     return Placed(earlier, replayed=True)
                 await self._database.read(lambda connection: holding.check(connection, offer.homestay, offer.stay))
                 log.debug("tries again to place an order", attempt=attempt)
-            except DBAPIError as error:
-                if key is not None and asks_for_another_try(error):
+            except DatabaseBusy as error:
+                if key is not None:
                     raise KeyInProgress("The request with this key is still running.", "idempotencyKey") from error
                 raise
         return Placed(await self._database.write(work))

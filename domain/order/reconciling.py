@@ -15,7 +15,7 @@ import structlog
 
 from domain.clock import Clock
 from domain.database import Database
-from domain.errors import UpstreamUnavailable
+from domain.errors import Failure
 from domain.order import reconcile_repository as repository
 from domain.order.ports import Payment, Payments
 from domain.order.reconcile_repository import Standing
@@ -173,7 +173,7 @@ class Reconciling:
             log.warning("an order differs from its payment; settling", sn=sn)
             try:
                 await self._settle(sn)
-            except UpstreamUnavailable as error:
+            except Failure as error:
                 failure = error
             except Exception:
                 # One that can't be settled must not keep the others from their turn, in this run and the next ones.

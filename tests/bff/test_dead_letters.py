@@ -8,7 +8,8 @@ from typing import Any, Final
 import pytest
 
 from domain import outbox
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from domain.outbox import LetterState, Outbox
 from tests.bff.terminal import Terminal
 from workers import migration

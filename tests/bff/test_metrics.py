@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 from bff.app import create_app
 from bff.metrics import Metrics
 from domain import outbox
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from domain.order import backlog
 from domain.order.room import OrderRoom
 from domain.order.states import TradeState

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from domain.columns import table_of
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from domain.order.models import HomestaySettlement
 from tests.bff.terminal import Terminal
 from tests.conftest import NOW

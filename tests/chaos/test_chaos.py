@@ -98,7 +98,6 @@ async def test_everything_in_one_process_on_sqlite_keeps_every_promise_when_kill
 
 
 @LONG
-@pytest.mark.xfail(reason="a lost database is still logged as a bug, trace and all", raises=AssertionError, strict=True)
 async def test_a_killed_database_leaves_no_trace_in_the_logs(campaign: Campaign) -> None:
     await campaign.round(kill_the_database)
     assert campaign.totals.counted(TRACEBACK) == 0

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 
 only_mariadb = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -18,7 +19,7 @@ async def value(database: Database, statement: str) -> Any:
 @only_mariadb
 async def test_mariadb_is_told_how_to_behave(database: Database) -> None:
     assert await value(database, "select @@tx_isolation") == "READ-COMMITTED"
-    assert await value(database, "select @@innodb_lock_wait_timeout") == 3
+    assert await value(database, "select @@innodb_lock_wait_timeout") == 2
     assert await value(database, "select @@time_zone") == "+00:00"
     assert await value(database, "select @@character_set_connection") == "utf8mb4"
 

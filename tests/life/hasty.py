@@ -16,7 +16,8 @@ from sqlalchemy import Dialect, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from workers import migration
 
 T = TypeVar("T")

@@ -12,7 +12,8 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from typing import Final
 
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from domain.order.pricing import Rules, Stay
 from domain.order.room import assemble
 from tests.clock import FrozenClock

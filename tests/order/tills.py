@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 import domain.database
 from domain.columns import table_of
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from domain.order import nights
 from domain.order.models import HomestayNight
 from domain.order.ports import Travel

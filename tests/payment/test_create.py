@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import DefaultClause, MetaData, insert
 from sqlalchemy.exc import IntegrityError
 
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from domain.payment import numbers
 from domain.payment.requests import Charge
 from domain.payment.service import Payments

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.columns import table_of
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from domain.errors import InvalidTransition, PaymentNotFound
 from domain.outbox.models import OutboxLetter
 from domain.payment.models import Payment, ThirdPayment

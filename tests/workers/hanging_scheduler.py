@@ -7,7 +7,8 @@ import asyncio
 import sys
 from datetime import timedelta
 
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from domain.leases import Leases
 from workers.clock import SystemClock
 from workers.scheduler import Job, Scheduler

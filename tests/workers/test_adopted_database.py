@@ -18,7 +18,8 @@ import domain.order.models
 import domain.payment.models
 import domain.travel.models  # noqa: F401 -- imported for their tables
 from domain.columns import table_of
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from domain.order.adoption import Adopted, Adoption
 from domain.order.models import HomestayNight
 from domain.order.night_repository import forsaken_statement

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from domain.errors import DatabaseUnavailable, HomestayError, InvalidInput
 from workers import logs
 from workers.settings import Settings
 
@@ -48,3 +49,19 @@ def test_a_line_of_json_is_one_event(capsys: pytest.CaptureFixture[str]) -> None
     ours, theirs = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert (ours["event"], ours["sn"], ours["level"]) == ("order placed", "HSO1", "info")
     assert (theirs["event"], theirs["logger"]) == ("a library's words", "somebody.else")
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable("gone away"), InvalidInput("gone away")])
+def test_what_is_no_bug_is_one_line_without_a_trace_whoever_logs_it(
+    error: HomestayError, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(Settings(log_format="json"))
+    try:
+        raise error
+    except HomestayError:
+        structlog.get_logger("test").exception("request failed")
+        logging.getLogger("dramatiq.worker").exception("message failed")
+    structlog.get_logger("test").error("job failed", exc_info=error)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines] == ["request failed", "message failed", "job failed"]
+    assert all(line["reason"] == "gone away" and not {"exception", "exc_info"} & line.keys() for line in lines)

@@ -12,7 +12,8 @@ from sqlmodel import SQLModel
 import domain.order.models
 import domain.payment.models
 import domain.travel.models  # noqa: F401 -- imported for their tables
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from tests.system.installation import Installation
 from workers import migration
 from workers.migration import NotMigrated

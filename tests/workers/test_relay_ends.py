@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from domain.database import Database, create_engine
+from domain.database import Database
+from domain.engine import create_engine
 from domain.outbox import LEASE, Letter, LetterState, Outbox
 from tests.clock import FrozenClock
 from tests.conftest import NOW

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from domain.columns import table_of
-from domain.database import Database, create_engine
-from domain.errors import UpstreamUnavailable
+from domain.database import Database
+from domain.engine import create_engine
+from domain.errors import DatabaseUnavailable, UpstreamUnavailable
 from domain.leases import JobLease, Leases
 from tests.clock import FrozenClock
 from tests.servers import Process, free_port
@@ -73,7 +74,7 @@ async def lease_row(database: Database) -> dict[str, Any]:
 
 async def refuse(_: object) -> None:
     """What a database does that is away."""
-    raise sa.exc.OperationalError("select 1", None, OSError("gone"))
+    raise DatabaseUnavailable("gone")
 
 
 @pytest.fixture

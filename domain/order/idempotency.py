@@ -3,22 +3,24 @@
 The key is stored with what it led to, in one transaction: after a crash, both are there or neither.
 """
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Self
+from weakref import WeakValueDictionary
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.clock import Clock
 from domain.columns import table_of
 from domain.database import Database
-from domain.errors import InvalidInput, KeyReused
+from domain.errors import InvalidInput, KeyReused, Refusal
 from domain.order.models import IdempotencyKey
 
 _KEYS: Final = table_of(IdempotencyKey)
@@ -61,6 +63,7 @@ class Idempotency:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._turns: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
 
     async def find(self, key: Key | None) -> str | None:
         """The sn of the order that this request led to before; None where there was none, or no key is given.
@@ -70,7 +73,7 @@ class Idempotency:
         """
         if key is None:
             return None
-        is_it = (_KEYS.c.user_id == key.user_id) & (_KEYS.c.key_hash == key.key_hash)
+        is_it = _is(key)
         too_old = _KEYS.c.created_at < self._clock.sql_now(ago=KEPT)
         statement = select(_KEYS.c.order_sn, _KEYS.c.request_hash, too_old).where(is_it)
         found = (await self._database.read(lambda connection: connection.execute(statement))).one_or_none()
@@ -101,13 +104,57 @@ class Idempotency:
                 )
             )
 
-    async def remember(self, key: Key | None, order_sn: str) -> None:
-        """Stores what a request led to that may be made twice without harm, once it was made."""
-        if key is not None:
-            with suppress(IntegrityError):  # the same request was faster elsewhere, and led to the same
-                await self._database.write(lambda connection: self.keep(connection, key, order_sn))
+    @asynccontextmanager
+    async def turn(self, key: Key | None) -> AsyncIterator[None]:
+        """Lets requests with one key in one at a time, as far as they meet in this process.
+
+        Those that come after the first find what it led to: they take no place among a guest's attempts, and no
+        connection while they wait. Between processes it is the key's row that decides.
+        """
+        if key is None:
+            yield
+            return
+        lock = self._turns.setdefault((key.user_id, key.key_hash), asyncio.Lock())
+        async with lock:
+            yield
+
+    @asynccontextmanager
+    async def claimed(self, key: Key | None, order_sn: str) -> AsyncIterator[bool]:
+        """Claims a key for a request that may be carried out twice without harm, before it is.
+
+        So no other request can have the key meanwhile. One that is refused gives it back. Gives whether an earlier
+        request, or a part of one before a crash, had claimed it.
+
+        Raises:
+            KeyReused: the key stands for another request.
+        """
+        if key is None:
+            yield False
+            return
+        async with self.turn(key):
+            before = await self._claim(key, order_sn)
+            try:
+                yield before
+            except Refusal:
+                if not before:
+                    await self._database.write(lambda connection: connection.execute(delete(_KEYS).where(_is(key))))
+                raise
+
+    async def _claim(self, key: Key, order_sn: str) -> bool:
+        if await self.find(key) is not None:
+            return True
+        try:
+            await self._database.write(lambda connection: self.keep(connection, key, order_sn))
+        except IntegrityError:
+            # Another process was faster; if with another request, finding it says so.
+            return await self.find(key) is not None
+        return False
 
     async def purge(self) -> int:
         """Forgets the keys that are kept no longer. Returns how many."""
         statement = delete(_KEYS).where(_KEYS.c.created_at < self._clock.sql_now(ago=KEPT))
         return (await self._database.write(lambda connection: connection.execute(statement))).rowcount
+
+
+def _is(key: Key) -> ColumnElement[bool]:
+    return (_KEYS.c.user_id == key.user_id) & (_KEYS.c.key_hash == key.key_hash)

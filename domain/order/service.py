@@ -119,18 +119,24 @@ class Orders:
         """
         request = asdict(stay) | {"expected_total": expected_total}
         asked = None if key is None else Key.of(user_id, key, "create", request)
+        async with self._idempotency.turn(asked):
+            placed = await self._create(user_id, stay, expected_total, asked, counted=counted)
+        if not placed.replayed:
+            order = placed.order
+            self._timer.close_unpaid(order.sn, after=self._rules.pay_window.total_seconds())
+            log.info("order placed", sn=order.sn, user_id=user_id, total=order.order_total_price)
+        return placed
+
+    async def _create(
+        self, user_id: int, stay: Stay, expected_total: int | None, asked: Key | None, *, counted: bool
+    ) -> Placed:
         if (sn := await self._idempotency.find(asked)) is not None:
             return Placed(await self._owned(user_id, sn), replayed=True)
         self.check(stay)
         if counted:
             await self._fair_use.admit(user_id)
         offer = pricing.offer(await self._travel.homestay(stay.homestay_id), stay, expected=expected_total)
-        placed = await self._placing.place(user_id, offer, asked)
-        order = placed.order
-        if not placed.replayed:
-            self._timer.close_unpaid(order.sn, after=self._rules.pay_window.total_seconds())
-            log.info("order placed", sn=order.sn, user_id=user_id, total=order.order_total_price)
-        return placed
+        return await self._placing.place(user_id, offer, asked)
 
     async def find(self, user_id: int, sn: str) -> Order | None:
         """The guest's order, or None: also where it is another guest's."""
@@ -165,11 +171,8 @@ class Orders:
             KeyReused: the key stands for another request.
         """
         asked = None if key is None else Key.of(user_id, key, "cancel", {"sn": sn})
-        if await self._idempotency.find(asked) is not None:
-            return await self._owned(user_id, sn)
-        order = await self._give_up(user_id, sn)
-        await self._idempotency.remember(asked, sn)
-        return order
+        async with self._idempotency.claimed(asked, sn):
+            return await self._give_up(user_id, sn)
 
     async def _give_up(self, user_id: int, sn: str) -> Order:
         order = await self._owned(user_id, sn)
@@ -193,11 +196,10 @@ class Orders:
             KeyReused: the key stands for another request.
         """
         asked = None if key is None else Key.of(user_id, key, "pay", {"sn": sn})
-        if await self._idempotency.find(asked) is not None and (opened := await self._payments.of_order(sn)):
-            return opened, await self._owned(user_id, sn)
-        payment, order = await self._open_payment(user_id, sn)
-        await self._idempotency.remember(asked, sn)
-        return payment, order
+        async with self._idempotency.claimed(asked, sn) as before:
+            if before and (opened := await self._payments.of_order(sn)):
+                return opened, await self._owned(user_id, sn)
+            return await self._open_payment(user_id, sn)
 
     async def _open_payment(self, user_id: int, sn: str) -> tuple[Payment, Order]:
         order = await self._owned(user_id, sn)

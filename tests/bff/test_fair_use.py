@@ -1,5 +1,7 @@
 """Nobody may take too much of what is free; who does is told when there will be some again."""
 
+import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -51,6 +53,15 @@ def room(
 ) -> OrderRoom:
     rules = Rules(zone=SHANGHAI, pay_window=PAY_WINDOW, max_unpaid=MAX_UNPAID)
     return assemble(database, clock, rules, travel=travel, payments=payments, timer=timer, fair_use=attempts)
+
+
+async def test_of_fifty_requests_with_one_key_at_once_one_is_an_attempt(client: Client, attempts: Attempts) -> None:
+    wanted = stay(idempotencyKey="a tap that came often")
+    answers = await asyncio.gather(*(client.data(documents.PLACE, {"input": wanted}) for _ in range(50)))
+    payloads = [answer["createHomestayOrder"] for answer in answers]
+    assert Counter(payload["replayed"] for payload in payloads) == {False: 1, True: 49}
+    assert len({payload["order"]["sn"] for payload in payloads}) == 1
+    assert attempts.came == [ANN]
 
 
 async def test_a_guest_has_only_so_many_unpaid_orders(

@@ -197,6 +197,38 @@ async def test_a_change_of_mind_has_a_key_too(orders: Orders, database: Database
     assert [row["order_sn"] for row in await stored(database, KEYS)] == [unwanted.sn]
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_of_two_changes_of_mind_at_once_with_one_key_one_is_made(
+    orders: Orders, database: Database, tills: list[OrderRoom], processes: int
+) -> None:
+    for number in range(10):
+        sns = [(await orders.create(GUEST, stay)).order.sn for stay in create_stays(2)]
+        ends = await asyncio.gather(
+            *(tills[each % processes].orders.cancel(GUEST, sn, key=f"no {number}") for each, sn in enumerate(sns)),
+            return_exceptions=True,
+        )
+        assert sorted(type(end).__name__ for end in ends) == ["KeyReused", "Order"]
+        states = {row["sn"]: row["trade_state"] for row in await stored(database, ORDERS)}
+        assert sorted(states[sn] for sn in sns) == [TradeState.CANCELLED, TradeState.WAIT_PAY]
+        for sn in sns:
+            if states[sn] is TradeState.WAIT_PAY:
+                await orders.cancel(GUEST, sn)
+
+
+async def test_a_change_of_mind_that_was_cut_off_is_made_by_its_repeat(
+    room: OrderRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_down(*_: object) -> bool:
+        raise ConnectionResetError("the test says so")
+
+    sn = (await room.orders.create(GUEST, create_stay())).order.sn
+    with monkeypatch.context() as broken:
+        broken.setattr(room.closing, "give_up", break_down)
+        with pytest.raises(ConnectionResetError):
+            await room.orders.cancel(GUEST, sn, key="no")
+    assert (await room.orders.cancel(GUEST, sn, key="no")).trade_state is TradeState.CANCELLED
+
+
 async def test_opening_a_payment_has_a_key_too_and_its_repeat_is_answered_also_when_the_order_has_closed(
     orders: Orders, payments: FakePayments
 ) -> None:

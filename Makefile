@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Most tests wait, for a deadline or a server, more than they work; so more of them at once than there are cores.
+AT_ONCE := --numprocesses $(or $(JOBS),4) --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -36,12 +38,13 @@ servers: ## install MariaDB, Redis and Chromium for the tests where that is poss
 	@sh tests/servers.sh
 
 test: $(VENV)/.dev explorer servers ## pass the tests, on real MariaDB and Redis servers of their own
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),$(AT_ONCE))
 
 chaos: $(VENV)/.dev servers ## break everything under traffic for about an hour (ROUNDS=100 SEED=… ARGS=--write docs/chaos.md)
 	@$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),100) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: $(VENV)/.dev servers ## measure how fast orders close, and what pending ones cost (minutes; ARGS=--quick)
+	@$(BIN)/python -m benchmarks.start
 	@$(BIN)/python -m benchmarks.closing $(ARGS)
 	@$(BIN)/python -m benchmarks.pending $(ARGS)
 

@@ -184,13 +184,13 @@ async def test_a_close_that_fails_leaves_the_nights_held(
     database: Database, room: OrderRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object) -> None:
-        raise OSError("the test says so")
+        raise RuntimeError("the test says so")
 
     sn = (await room.orders.create(GUEST, create_stay(nights=1))).order.sn
     for step in ("repository.add_events", "night_repository.free"):
         with monkeypatch.context() as broken:
             broken.setattr(f"domain.order.{step}", fail if step.endswith("free") else lambda *_, **__: fail())
-            with pytest.raises(OSError, match="the test says so"):
+            with pytest.raises(RuntimeError, match="the test says so"):
                 await room.orders.cancel(GUEST, sn)
         assert await holders(database) == {SOON: [sn]}
         assert (await stored(database, ORDERS))[0]["trade_state"] is WAIT_PAY
@@ -202,10 +202,10 @@ async def test_an_order_that_cant_be_written_down_holds_nothing(
     database: Database, room: OrderRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object, **__: object) -> None:
-        raise OSError("the test says so")
+        raise RuntimeError("the test says so")
 
     monkeypatch.setattr(repository, "add", fail)
-    with pytest.raises(OSError, match="the test says so"):
+    with pytest.raises(RuntimeError, match="the test says so"):
         await room.orders.create(GUEST, create_stay())
     assert await holders(database) == {}
     assert await stored(database, ORDERS) == []

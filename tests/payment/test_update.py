@@ -200,15 +200,15 @@ async def test_neither_the_change_nor_its_letter_is_there_without_the_other(
     opened = await payments.create(Charge(user_id=7, order_sn="HSO1", pay_mode="WECHAT_PAY", total=1))
 
     def power_cut(*_: object) -> None:
-        raise ConnectionError
+        raise RuntimeError
 
     def full(_: object, __: object, statement: str, *___: object) -> None:
         if "homestay_outbox" in statement:
-            raise ConnectionError
+            raise RuntimeError
 
     for name, failure in (("commit", power_cut), ("before_cursor_execute", full)):
         event.listen(database.engine.sync_engine, name, failure)
-        with pytest.raises(ConnectionError):
+        with pytest.raises(RuntimeError):
             await payments.update(Notice(sn=opened.sn, status=SUCCESS))
         event.remove(database.engine.sync_engine, name, failure)
         assert await announcements.made() == []

@@ -1,5 +1,6 @@
 """Free ports of 127.0.0.1."""
 
+import os
 import secrets
 import socket
 from contextlib import closing
@@ -7,7 +8,11 @@ from typing import Final
 
 # Below the ports that Linux and macOS give to outgoing connections. From among those, a client that keeps trying to
 # reach a stopped server would now and then be given the server's own port, connect to itself, and bar its restart.
-_PORTS: Final = range(20_000, 32_000)
+_ALL: Final = range(20_000, 32_000)
+# Each process of a run in parallel (pytest-xdist calls them gw0, gw1, …) has ports of its own.
+_PARTS: Final = 16
+_PART: Final = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _PARTS
+_PORTS: Final = _ALL[_PART::_PARTS]
 
 _given: set[int] = set()
 

@@ -80,11 +80,8 @@ class Closing:
 
     async def give_up(self, sn: str) -> bool:
         """Closes an open order because its guest wants that. Returns False where somebody else decided."""
-        try:
-            # Money may have come of which no message has told us yet. It is not taken from a guest unawares.
-            await self._settling.settle(sn)
-        except UpstreamUnavailable as error:
-            log.warning("cancelling without asking for its payment", sn=sn, reason=error.reason)
+        # Money may have come of which no message has told us yet. It is not taken from a guest unawares.
+        await self._settle_if_possible(sn)
         return await self._transitions.move(
             sn, current=TradeState.WAIT_PAY, to=TradeState.CANCELLED, reason=CloseReason.GUEST
         )
@@ -96,6 +93,9 @@ class Closing:
             OrderNotFound: there is no such order.
             InvalidTransition: the move is not in the table of legal moves.
         """
+        if to is TradeState.WAIT_USE:
+            # So that the order knows by which money it is paid, and any other goes back.
+            await self._settle_if_possible(sn)
         while True:
             order = await self.find(sn)
             if order is None:
@@ -119,6 +119,12 @@ class Closing:
     async def find(self, sn: str) -> Order | None:
         """The order with this sn, whoever's it is."""
         return await self._database.read(lambda connection: repository.find(connection, sn))
+
+    async def _settle_if_possible(self, sn: str) -> None:
+        try:
+            await self._settling.settle(sn)
+        except UpstreamUnavailable as error:
+            log.warning("moving an order without asking for its payment", sn=sn, reason=error.reason)
 
     async def _standing(self, sns: Sequence[str]) -> dict[str, tuple[TradeState, bool]]:
         return await self._database.read(lambda connection: repository.standing(connection, sns, self._now))

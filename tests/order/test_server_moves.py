@@ -1,5 +1,6 @@
 """Moves that a back-end service asks for over the wire."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
@@ -7,12 +8,13 @@ import grpc
 import pytest
 
 from domain.database import Database
+from domain.order.settling import Settling
 from domain.order.states import CloseReason, TradeState
 from proto import order_pb2
 from tests.conftest import NOW, SHANGHAI
 from tests.fakes import FakePayments
 from tests.order.calls import Caller, invalid, refused
-from tests.order.rows import EVENTS, GUEST, ORDERS, PRICE, add_order, after, steps, stored
+from tests.order.rows import EVENTS, GUEST, ORDERS, PRICE, REFUNDS, add_order, after, steps, stored
 
 CANCELLED, WAIT_PAY, WAIT_USE, USED, REFUNDED, EXPIRED = TradeState
 LEGAL = {(WAIT_PAY, WAIT_USE), (WAIT_PAY, CANCELLED), (WAIT_USE, USED), (WAIT_USE, REFUNDED), (WAIT_USE, EXPIRED)}
@@ -95,3 +97,25 @@ async def test_an_order_that_is_paid_unheard_of_is_not_closed(
     assert await refused(caller.move(order.sn, CANCELLED)) == NOT_NOW
     assert (await caller.detail(order.sn)).tradeState == WAIT_USE
     assert payments.refunded == []
+
+
+async def test_an_order_that_a_service_says_is_paid_knows_by_which_money_and_sends_other_money_back(
+    caller: Caller, database: Database, payments: FakePayments, settling: Settling
+) -> None:
+    order = await add_order(database)
+    payments.pay(order.sn, order.order_total_price)
+    await caller.move(order.sn, WAIT_USE)
+    (row,) = await stored(database, ORDERS)
+    assert row["payment_sn"] == payments.payments[order.sn].sn
+    second = replace(payments.payments[order.sn], sn="PMT20260520120000SECOND00")
+    await settling.apply(order.sn, [second])
+    assert [refund["payment_sn"] for refund in await stored(database, REFUNDS)] == [second.sn]
+
+
+async def test_a_service_may_say_that_an_order_is_paid_while_the_payment_service_is_away(
+    caller: Caller, database: Database, payments: FakePayments
+) -> None:
+    order = await add_order(database)
+    payments.down = True
+    await caller.move(order.sn, WAIT_USE)
+    assert (await caller.detail(order.sn)).tradeState == WAIT_USE

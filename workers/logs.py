@@ -13,6 +13,7 @@ from workers.settings import Settings
 _TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
+_POOL: Final = "sqlalchemy.pool"
 
 
 def in_one_line(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -25,16 +26,20 @@ def in_one_line(_: object, __: str, event: structlog.typing.EventDict) -> struct
     if isinstance(error, HomestayError):
         del event["exc_info"]
         event["reason"] = error.reason if isinstance(error, Failure) else error.message
+    elif error and str(event.get("logger", "")).startswith(_POOL):
+        # A connection broke while it was put back; whoever used it has told its own story.
+        del event["exc_info"]
+        event["reason"] = repr(error)
     return event
 
 
 def configure(settings: Settings) -> None:
     """Sends this process's logs, ours and the libraries', to standard error in one form."""
     shared: list[structlog.typing.Processor] = [
-        in_one_line,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        in_one_line,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     render: list[structlog.typing.Processor] = (

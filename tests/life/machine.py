@@ -262,6 +262,9 @@ class Life(RuleBasedStateMachine):
             for entry in self.bank.entries(sn):
                 if entry.sn == order["payment_sn"]:
                     self.bank.give_back(entry.sn)
+        if to is WAIT_USE and self.asked:
+            # Its money is asked for first, so that the order knows it.
+            state = become = expected.settled(self.books, sn)
         if to is CANCELLED and state is WAIT_PAY:
             outcome, become = expected.closed(self.books, sn, now, asked=self.asked)
             if outcome is Outcome.EARLY:

@@ -62,6 +62,7 @@ def test_what_is_no_bug_is_one_line_without_a_trace_whoever_logs_it(
         structlog.get_logger("test").exception("request failed")
         logging.getLogger("dramatiq.worker").exception("message failed")
     structlog.get_logger("test").error("job failed", exc_info=error)
+    logging.getLogger("sqlalchemy.pool.impl.AsyncAdaptedQueuePool").error("reset", exc_info=OSError("gone away"))
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [line["event"] for line in lines] == ["request failed", "message failed", "job failed"]
-    assert all(line["reason"] == "gone away" and not {"exception", "exc_info"} & line.keys() for line in lines)
+    assert [line["event"] for line in lines] == ["request failed", "message failed", "job failed", "reset"]
+    assert all("gone away" in line["reason"] and not {"exception", "exc_info"} & line.keys() for line in lines)

@@ -37,7 +37,7 @@ explorer: ## build the GraphiQL page once (a plain page serves where npm is miss
 servers: ## install MariaDB, Redis and Chromium for the tests where that is possible (Debian, root)
 	@sh tests/servers.sh
 
-test: $(VENV)/.dev explorer servers ## pass the tests, on real MariaDB and Redis servers of their own
+test: $(VENV)/.dev explorer servers ## pass the tests, on servers of their own (ARGS='-s tests/bff' for one process)
 	@$(BIN)/python -m pytest $(or $(ARGS),$(AT_ONCE))
 
 chaos: $(VENV)/.dev servers ## break everything under traffic for about an hour (ROUNDS=100 SEED=… ARGS=--write docs/chaos.md)

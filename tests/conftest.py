@@ -34,6 +34,7 @@ PAY_WINDOW: Final = timedelta(minutes=20)
 
 # Longest first.
 LONGEST: Final = ("tests/chaos", "tests/workers/test_fault_matrix", "tests/life", "tests/system")
+_FIGURE: Final = "figure"
 
 _numbers = count()
 
@@ -48,6 +49,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((place for place, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST))
 
     items.sort(key=place)
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Lines that are worth more than a dot: shown when all tests have run."""
+    lines: list[str] = []
+    yield lines
+    # A property of the test comes along with its report, from whatever process ran it.
+    request.node.user_properties += [(_FIGURE, line) for line in lines]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    ends = [end for ends in terminalreporter.stats.values() for end in ends if getattr(end, "when", "") == "teardown"]
+    for end in ends:
+        for name, line in end.user_properties:
+            if name == _FIGURE:
+                terminalreporter.write_line(str(line))
 
 
 @pytest.fixture(scope="session")

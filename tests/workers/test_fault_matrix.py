@@ -1,6 +1,6 @@
 """What becomes of delayed messages when workers and Redis fail: all run, how often, and how late at worst.
 
-Real servers, real worker processes, the broker as it is shipped. The run ends with a table of what was measured: the
+Real servers, real worker processes, the broker as it is shipped. The run ends with a line for each measurement: the
 lateness counts from the moment that a message was due, or that Redis was whole again or the new worker up.
 """
 
@@ -16,30 +16,6 @@ from tests.servers import Redis, require
 from tests.workers.rounds import HELD, THREADS, Round
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table."""
-
-    scenario: str
-    messages: int
-    again: int
-    late: float
-    bound: float
-
-    def __str__(self) -> str:
-        return f"{self.scenario:<60}{self.messages:>8}{self.again:>8}{self.late:>9.2f}{self.bound:>9.2f}"
-
-
-@pytest.fixture(scope="module")
-def table(request: pytest.FixtureRequest) -> Iterator[list[Row]]:
-    """What the scenarios measured; shown when the last has ended."""
-    rows: list[Row] = []
-    yield rows
-    header = f"{'delayed messages':<60}{'sent':>8}{'again':>8}{'late s':>9}{'bound s':>9}"
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print("", header, *rows, sep="\n")  # noqa: T201 -- what the run was for
-
-
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Round]:
     with Round(require(Redis().start), tmp_path) as opened:
@@ -51,16 +27,18 @@ def spread(count: int, start: float, end: float) -> list[float]:
     return [start + (end - start) * number / count for number in range(count)]
 
 
-def judge(running: Round, table: list[Row], scenario: str, *, bound: float, since: float = 0, name: str = "") -> None:
-    """Measures, adds the line to the table, and holds the lateness to its bound."""
+def judge(running: Round, figures: list[str], scenario: str, *, bound: float, since: float = 0, name: str = "") -> None:
+    """Measures, tells of it, and holds the lateness to its bound."""
     sent = sum(each.startswith(name) for each in running.due)
-    row = Row(scenario, sent, running.ran_again(), running.lateness(since=since, name=name), bound)
-    table.append(row)
-    assert row.late < bound
+    late = running.lateness(since=since, name=name)
+    figures.append(
+        f"{scenario:<60}{sent:>6} sent, {running.ran_again():>3} again, {late:>6.2f} s late, {bound:>2} at most"
+    )
+    assert late < bound
 
 
 @pytest.mark.parametrize("successor", ["another", "restarted"])
-def test_a_worker_is_killed_with_messages_in_its_hands(running: Round, table: list[Row], successor: str) -> None:
+def test_a_worker_is_killed_with_messages_in_its_hands(running: Round, figures: list[str], successor: str) -> None:
     doomed, *_ = running.start_workers(2 if successor == "another" else 1)
     # As many as the workers hold at most, so that it surely dies with messages taken.
     held = HELD * len(running.workers)
@@ -73,13 +51,15 @@ def test_a_worker_is_killed_with_messages_in_its_hands(running: Round, table: li
     goes_on = time.time()
     running.wait_until_all_ran(within=60)
     # What it held waits until it counts as dead (5 s), and for the threads, which have two seconds' work of such.
-    judge(running, table, f"worker killed, {successor} one goes on: what it held", since=goes_on, bound=12, name="held")
     judge(
-        running, table, f"worker killed, {successor} one goes on: what waited", since=goes_on, bound=8, name="waiting"
+        running, figures, f"worker killed, {successor} one goes on: what it held", since=goes_on, bound=12, name="held"
+    )
+    judge(
+        running, figures, f"worker killed, {successor} one goes on: what waited", since=goes_on, bound=8, name="waiting"
     )
 
 
-def test_a_worker_is_frozen_and_comes_back(running: Round, table: list[Row]) -> None:
+def test_a_worker_is_frozen_and_comes_back(running: Round, figures: list[str]) -> None:
     frozen, _ = running.start_workers(2)
     running.send("held", [1.0] * HELD * 2, seconds=0.5)
     running.send("waiting", spread(500, 3.0, 6.0))
@@ -89,7 +69,7 @@ def test_a_worker_is_frozen_and_comes_back(running: Round, table: list[Row]) -> 
     frozen.resume()
     # It ends what it had begun, and finds that it was taken over: no harm is done, and nothing is lost.
     running.wait_until_nothing_is_left(within=10)
-    judge(running, table, "worker frozen, another one goes on", bound=12)
+    judge(running, figures, "worker frozen, another one goes on", bound=12)
     assert running.ran_again() <= HELD
 
 
@@ -134,7 +114,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_messages_fall_due_while_redis_fails(running: Round, table: list[Row], fault: Fault) -> None:
+def test_messages_fall_due_while_redis_fails(running: Round, figures: list[str], fault: Fault) -> None:
     # Two, so that one could take the other, cut off as well, for dead.
     running.start_workers(2)
     begins, ends = 1.0, 1.0 + fault.seconds
@@ -151,12 +131,12 @@ def test_messages_fall_due_while_redis_fails(running: Round, table: list[Row], f
     whole = time.time()
     running.wait_until_all_ran(within=30)
     running.wait_until_nothing_is_left(within=5)
-    judge(running, table, f"Redis {fault}", since=whole if fault.holds_up else 0, bound=5)
+    judge(running, figures, f"Redis {fault}", since=whole if fault.holds_up else 0, bound=5)
     # Nobody died, so nothing was taken over.
     assert running.ran_again() == 0
 
 
-def test_a_redis_that_is_wiped_loses_what_waits_and_serves_what_comes(running: Round, table: list[Row]) -> None:
+def test_a_redis_that_is_wiped_loses_what_waits_and_serves_what_comes(running: Round, figures: list[str]) -> None:
     running.start_worker()
     running.send("lost", spread(100, 2.0, 3.0))
     time.sleep(0.5)
@@ -168,21 +148,21 @@ def test_a_redis_that_is_wiped_loses_what_waits_and_serves_what_comes(running: R
     time.sleep(max(lost.values()) + 1 - time.time())
     # Not even a broker can tell what it has forgotten: the orders' own rows can, and the sweep reads those.
     assert not lost.keys() & running.runs().keys()
-    judge(running, table, "Redis wiped: what comes afterwards", bound=5)
+    judge(running, figures, "Redis wiped: what comes afterwards", bound=5)
     assert running.ran_again() == 0
 
 
-def test_messages_of_a_minute_keep_none_of_seconds_waiting(running: Round, table: list[Row]) -> None:
+def test_messages_of_a_minute_keep_none_of_seconds_waiting(running: Round, figures: list[str]) -> None:
     running.start_worker()
     running.send("minute", [60.0] * 100)
     running.due.clear()
     running.send("seconds", [3.0] * 10)
     running.wait_until_all_ran(within=10)
-    judge(running, table, "100 messages of 60 s, then 10 of 3 s", bound=5)
+    judge(running, figures, "100 messages of 60 s, then 10 of 3 s", bound=5)
     assert running.sender.delayed("timers") == 100
 
 
-def test_a_worker_is_restarted_in_order_with_a_backlog(running: Round, table: list[Row]) -> None:
+def test_a_worker_is_restarted_in_order_with_a_backlog(running: Round, figures: list[str]) -> None:
     worker = running.start_worker()
     running.send("backlog", [1.0] * 1500, seconds=0.01)
     running.send("later", spread(1500, 1.5, 5.0))
@@ -193,6 +173,6 @@ def test_a_worker_is_restarted_in_order_with_a_backlog(running: Round, table: li
     goes_on = time.time()
     running.wait_until_all_ran(within=30)
     # The backlog of 1500 x 10 ms takes eight threads two seconds.
-    judge(running, table, "worker restarted in order, 3,000 pending", since=goes_on, bound=8)
+    judge(running, figures, "worker restarted in order, 3,000 pending", since=goes_on, bound=8)
     assert running.ran_again() == 0
     running.wait_until_nothing_is_left(within=2)

@@ -65,7 +65,9 @@ async def mistakes(database: Database, capacity: int = 1) -> list[str]:
     held: dict[str, Counter[date]] = defaultdict(Counter)
     for row in await stored(database, NIGHTS):
         held[row["order_sn"]][row["night"]] += 1
-        if row["homestay_id"] != rows[row["order_sn"]]["homestay_id"]:
+        if row["order_sn"] not in rows:
+            found.append(f"{row['night']} of {row['homestay_id']} is held by {row['order_sn']}, which does not exist")
+        elif row["homestay_id"] != rows[row["order_sn"]]["homestay_id"]:
             found.append(f"{row['order_sn']} holds a night of another homestay")
     found += [f"{sn} holds {held[sn]}, not {holds[sn]}" for sn in held.keys() | holds.keys() if held[sn] != holds[sn]]
     return found

@@ -20,6 +20,8 @@ MASK: Final = "Something went wrong on our side. Quote the requestId when you as
 
 # What the reference implementation appends: names of the schema, one misspelling at a time.
 _SUGGESTION: Final = re.compile(r" Did you mean [^?]*\?")
+# How the parser says that it stopped at its limit.
+_TOO_LONG: Final = "Document contains more than"
 _EXPECTED: Final = (Refusal, Failure, Unauthenticated, GraphQLError)
 
 
@@ -32,6 +34,7 @@ class EdgeCode(StrEnum):
     BAD_USER_INPUT = "BAD_USER_INPUT"
     BAD_REQUEST = "BAD_REQUEST"
     UNAUTHENTICATED = "UNAUTHENTICATED"
+    OPERATION_TOO_COMPLEX = "OPERATION_TOO_COMPLEX"
     UPSTREAM_UNAVAILABLE = "UPSTREAM_UNAVAILABLE"
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
 
@@ -68,7 +71,10 @@ def _extensions(error: GraphQLError, *, executed: bool) -> dict[str, Any]:
     if isinstance(original, Refusal):
         reason = {"code": EdgeCode.BAD_USER_INPUT, "reason": original.code}
         return reason | {"field": list(original.field)} if original.field else reason
-    return {"code": (error.extensions or {}).get("code") or _code(error, executed=executed)}
+    told = error.extensions or {}
+    if told.get("code") is EdgeCode.OPERATION_TOO_COMPLEX:
+        return dict(told)
+    return {"code": told.get("code") or _code(error, executed=executed)}
 
 
 def _code(error: GraphQLError, *, executed: bool) -> EdgeCode:
@@ -80,7 +86,8 @@ def _code(error: GraphQLError, *, executed: bool) -> EdgeCode:
     elif is_bug(error):
         code = EdgeCode.INTERNAL_SERVER_ERROR
     elif isinstance(error, GraphQLSyntaxError):
-        code = EdgeCode.GRAPHQL_PARSE_FAILED
+        long = _TOO_LONG in error.message
+        code = EdgeCode.OPERATION_TOO_COMPLEX if long else EdgeCode.GRAPHQL_PARSE_FAILED
     elif executed:
         # Nothing was resolved: the variables did not fit. What a resolver did wrong is a bug.
         code = EdgeCode.BAD_USER_INPUT if error.path is None else EdgeCode.INTERNAL_SERVER_ERROR

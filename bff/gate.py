@@ -1,4 +1,4 @@
-"""What must hold before anything is resolved: one operation is meant, and somebody known is asking."""
+"""What must hold before anything is resolved: a document of a sane size, one operation meant, somebody known asking."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -15,12 +15,18 @@ from graphql import (
 )
 from strawberry.extensions import SchemaExtension
 
+from bff import complexity
 from bff.context import RequestContext
 from bff.errors import EdgeCode
 
 
 class Gate(SchemaExtension):
     """Refuses before execution what no resolver should have to think of."""
+
+    def on_operation(self) -> Iterator[None]:
+        """The parser stops where no sane document goes on."""
+        self.execution_context.parse_options["max_tokens"] = complexity.MAX_TOKENS
+        yield
 
     def on_parse(self) -> Iterator[None]:
         """Several operations and no `operationName`: the specification wants an error, not the first of them.
@@ -41,8 +47,11 @@ class Gate(SchemaExtension):
         """Whoever asks for data must say who they are; the schema may be asked about itself by anybody.
 
         Raises:
-            GraphQLError: there is no token, or a bad one.
+            GraphQLError: the document asks for too much; or there is no token, or a bad one.
         """
+        if self.execution_context.graphql_document is not None:
+            # Before the validation, which takes long over what this stops.
+            complexity.check(self.execution_context.graphql_document, self.execution_context.variables)
         yield
         context = cast("RequestContext", self.execution_context.context)
         document = self.execution_context.graphql_document

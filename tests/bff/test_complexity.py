@@ -1,0 +1,97 @@
+"""Documents that ask for too much, or take long to look at: refused before anything else is done with them."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+from graphql import GraphQLError, get_introspection_query, parse
+
+from bff import complexity
+from bff.complexity import LIMITS, MAX_TOKENS
+from tests.bff import documents
+from tests.bff.client import Client, any_database
+
+# Seconds of this process's CPU, whatever else the machine does. Far above what a refusal takes (a few milliseconds), far
+# below what these documents would.
+SOON: Final = 0.2
+# Several operations and no name are refused for that, and as soon.
+REFUSED: Final = {"OPERATION_TOO_COMPLEX", "GRAPHQL_VALIDATION_FAILED", "OPERATION_RESOLUTION_FAILURE"}
+
+
+def doubled(levels: int) -> str:
+    """A few hundred bytes that ask for 2^levels fields."""
+    fragments = [f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(levels)]
+    return "query { ...F0 } " + " ".join(fragments) + f" fragment F{levels} on Query {{ __typename }}"
+
+
+HOSTILE: Final = {
+    **{f"fragments doubled {levels} times": doubled(levels) for levels in (10, 20, 40, 60)},
+    "a field under a hundred names": "{ " + " ".join(f"a{n}: __typename" for n in range(100)) + " }",
+    "a hundred directives": "{ __typename " + "@include(if: true) " * 100 + "}",
+    "fields within fields": "{ userHomestayOrderList { edges { node " + "{ a " * 50 + "}" * 50 + " } } }",
+    "one field three hundred times": "{ userHomestayOrderDetail(sn: 1) { " + "sn " * 301 + "} }",
+    "a hundred root fields": "{ " + "__typename " * 100 + "}",
+    "a page of pages": "{ userHomestayOrderList(first: 100) { nodes { "
+    + "history { at } " * 30
+    + "} edges { node { sn } } } }",
+    "a long document": "{ " + "__typename " * (MAX_TOKENS + 1) + "}",
+    "many operations": " ".join(f"query Q{n} {{ ...F0 }}" for n in range(20)) + doubled(40)[15:],
+    "introspection within itself": "{ __schema { types " + "{ fields { type " * 12 + "{ name }" + "} }" * 12 + " } }",
+}
+
+
+@any_database
+@pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE)
+async def test_a_hostile_document_is_refused_at_once(client: Client, document: str) -> None:
+    await client.ask("{ __typename }")
+    began = time.process_time()
+    error = await client.error(document)
+    took = time.process_time() - began
+    assert error["extensions"]["code"] in REFUSED
+    if error["extensions"]["code"] == "OPERATION_TOO_COMPLEX" and "limit" in error["extensions"]:
+        assert error["extensions"]["value"] > error["extensions"]["max"]
+        assert error["extensions"]["limit"] in error["message"]
+    assert took < SOON
+    # And the next one is served.
+    assert (await client.ask("{ __typename }"))["data"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "document"),
+    [
+        ("aliases", lambda count: "{ homestay(id: 1) { " + " ".join(f"a{n}: title" for n in range(count)) + " } }"),
+        ("fields", lambda count: "{ homestay(id: 1) { " + "title " * (count - 1) + "} }"),
+        ("root_fields", lambda count: "{ " + "__typename " * (count - 1) + "homestay(id: 1) { title } }"),
+        ("directives", lambda count: "{ homestay(id: 1) { title " + "@skip(if: false) " * count + "} }"),
+        ("depth", lambda count: "{ " + "a { " * (count - 1) + "a" + " }" * count),
+    ],
+)
+def test_each_limit_is_where_it_is_said_to_be(limit: str, document: Callable[[int], str]) -> None:
+    most = getattr(LIMITS, limit)
+    assert getattr(complexity.check(parse(document(most)), {}), limit) == most
+    name = limit.replace("_", " ")
+    with pytest.raises(GraphQLError, match=f"{name} {most + 1}, at most {most}"):
+        complexity.check(parse(document(most + 1)), {})
+
+
+@pytest.mark.parametrize(
+    "document",
+    [documents.FULL_DETAIL, documents.PLACE, documents.LIST, documents.PAY, get_introspection_query()],
+)
+def test_what_the_contract_needs_is_within_the_limits(document: str) -> None:
+    assert complexity.check(parse(document, max_tokens=MAX_TOKENS), {}).fields > 0
+
+
+def test_a_page_counts_as_long_as_it_is_asked_for() -> None:
+    page = parse("query ($n: Int) { userHomestayOrderList(first: $n) { nodes { sn tradeState } } }")
+    small, large = (complexity.check(page, {"n": n}).values for n in (1, 100))
+    assert large > 50 * small
+    default = complexity.check(parse("{ userHomestayOrderList { nodes { sn tradeState } } }"), {}).values
+    assert small < default < large
+
+
+@any_database
+async def test_a_fragment_within_itself_is_left_to_the_validation(client: Client) -> None:
+    error = await client.error("{ ...F } fragment F on Query { ...G } fragment G on Query { ...F }")
+    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"

@@ -1,5 +1,6 @@
-"""POST /graphql: bytes to bytes. The GraphQL-over-HTTP rules live here; what a field means does not."""
+"""/graphql: bytes to bytes. The GraphQL-over-HTTP rules live here; what a field means does not."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -14,7 +15,7 @@ from strawberry import Schema
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.http.parse_content_type import parse_content_type
-from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
 from bff import errors, idempotency_key
@@ -25,6 +26,9 @@ from domain.order.service import Orders
 
 # Bytes. An operation of the contract with every field takes 3 KiB.
 MAX_BODY: Final = 64 * 1024
+
+# One of them makes a GET one that no page of another site can send unasked; the others are what Apollo's clients send.
+PREFLIGHT: Final = ("GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
 
 JSON: Final = "application/json"
 GRAPHQL_JSON: Final = "application/graphql-response+json"
@@ -41,10 +45,8 @@ class Endpoint(GraphQL[RequestContext, None]):
             where it may not be asked about itself.
     """
 
-    allow_queries_via_get = False
-
     def __init__(self, schema: Schema, orders: Orders, tokens: Tokens, *, suggestions: bool) -> None:
-        super().__init__(schema, graphql_ide=None, subscription_protocols=(), allow_queries_via_get=False)
+        super().__init__(schema, graphql_ide=None, subscription_protocols=(), allow_queries_via_get=True)
         self._orders = orders
         self._tokens = tokens
         self._suggestions = suggestions
@@ -54,12 +56,17 @@ class Endpoint(GraphQL[RequestContext, None]):
         await (await self._respond(request))(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
-        if request.method != "POST":
-            return _refuse(request, HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, "Operations are sent by POST."))
+        if request.method != "POST" and not _is_safe_get(request):
+            reason = f"Operations are sent by POST; queries also by GET, with a header {PREFLIGHT[0]}."
+            return _refuse(request, HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, reason))
         try:
             return await self.run(request)
         except HTTPException as refused:
             return _refuse(request, refused)
+
+    def should_render_graphql_ide(self, request: object) -> bool:  # noqa: ARG002 -- Strawberry's signature
+        """The explorer has an address of its own."""
+        return False
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> RequestContext:  # noqa: ARG002 -- Strawberry's signature
         """Who is asking, with a request's own loaders."""
@@ -74,24 +81,17 @@ class Endpoint(GraphQL[RequestContext, None]):
         return context
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
-        """Reads the one form of request that there is.
+        """Reads a request: its JSON body, or what a GET says in its address.
 
         Raises:
-            HTTPException: it is not that form; nothing was executed.
+            HTTPException: it has no such form; nothing was executed.
         """
+        if request.method == "GET":
+            return _data(_parameters(request.query_params))
         media_type, parameters = parse_content_type(request.content_type or "")
         if media_type.lower() != JSON or parameters.get("charset", "utf-8").lower() != "utf-8":
             raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8.")
-        body = _parse(await _read(request._request))  # type: ignore[attr-defined]  # noqa: SLF001 -- the adapter hides the stream
-        query = _member(body, "query", str)
-        if not query:
-            raise HTTPException(400, "The body has no `query`.")
-        return GraphQLRequestData(
-            query=query,
-            variables=_member(body, "variables", dict),
-            operation_name=_member(body, "operationName", str),
-            extensions=_member(body, "extensions", dict),
-        )
+        return _data(_parse(await _read(request._request)))  # type: ignore[attr-defined]  # noqa: SLF001 -- the adapter hides the stream
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- passed through
         """Executes, and answers an operation that the document does not have as GraphQL wants it answered."""
@@ -104,6 +104,8 @@ class Endpoint(GraphQL[RequestContext, None]):
                     extensions={"code": EdgeCode.OPERATION_RESOLUTION_FAILURE},
                 )
                 return PreExecutionError(data=None, errors=[error])
+            if isinstance(refused.__cause__, InvalidOperationTypeError):
+                raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, "Only queries are sent by GET.") from refused
             raise
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
@@ -183,6 +185,36 @@ def _parse(body: bytes) -> dict[str, Any]:
     return parsed
 
 
+def _is_safe_get(request: Request) -> bool:
+    """Whether it is a GET that no other site's page can have sent: a browser asks us before it sends such a header."""
+    return request.method == "GET" and any(name in request.headers for name in PREFLIGHT)
+
+
+def _parameters(said: Mapping[str, str | list[str] | None]) -> dict[str, Any]:
+    parameters: dict[str, Any] = {**said}
+    for name in ("variables", "extensions"):
+        if value := said.get(name):
+            try:
+                parameters[name] = orjson.loads(str(value))
+            except orjson.JSONDecodeError:
+                raise HTTPException(400, f"`{name}` is not JSON.") from None
+        else:
+            parameters.pop(name, None)
+    return parameters
+
+
+def _data(said: dict[str, Any]) -> GraphQLRequestData:
+    query = _member(said, "query", str)
+    if not query:
+        raise HTTPException(400, "There is no `query`.")
+    return GraphQLRequestData(
+        query=query,
+        variables=_member(said, "variables", dict),
+        operation_name=_member(said, "operationName", str) or None,
+        extensions=_member(said, "extensions", dict),
+    )
+
+
 def _member(body: dict[str, Any], name: str, kind: type) -> Any:  # noqa: ANN401 -- as the kind says
     value = body.get(name)
     if value is not None and not isinstance(value, kind):
@@ -206,5 +238,5 @@ def _refuse(request: Request, refused: HTTPException) -> Response:
         media_type=f"{media_type_for(request.headers.get('accept'))}; charset=utf-8",
     )
     if refused.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        response.headers["allow"] = "POST"
+        response.headers["allow"] = "GET, POST"
     return response

@@ -12,8 +12,8 @@ from bff.complexity import LIMITS, MAX_TOKENS
 from tests.bff import documents
 from tests.bff.client import Client, any_database
 
-# Seconds of this process's CPU, whatever else the machine does. Far above what a refusal takes (a few milliseconds), far
-# below what these documents would.
+# Seconds of this process's CPU, whatever else the machine does. Far above what a refusal takes (a few milliseconds),
+# far below what these documents would.
 SOON: Final = 0.2
 # Several operations and no name are refused for that, and as soon.
 REFUSED: Final = {"OPERATION_TOO_COMPLEX", "GRAPHQL_VALIDATION_FAILED", "OPERATION_RESOLUTION_FAILURE"}

@@ -5,10 +5,14 @@ from collections.abc import AsyncIterator
 from itertools import product
 from typing import Final
 
+import httpx
 import pytest
 
-from bff.endpoint import MAX_BODY
+from bff.endpoint import MAX_BODY, PREFLIGHT
+from domain.database import Database
+from tests.bff import documents
 from tests.bff.client import Client, any_database, check, guest
+from tests.bff.rows import owners
 from tests.fakes import FakeTravel
 
 pytestmark = any_database
@@ -145,12 +149,12 @@ URLS: Final = ["/graphql", "/graphql?query={homestay(id:1){title}}"]
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_operations_are_sent_by_post_alone(client: Client, method: str, travel: FakeTravel) -> None:
+async def test_a_page_of_another_site_can_send_no_operation(client: Client, method: str, travel: FakeTravel) -> None:
     for url, accept in product(URLS, ("*/*", "text/html,application/xhtml+xml,*/*;q=0.8", "application/json")):
         headers = {"Content-Type": "application/json", "Accept": accept, **guest(7)}
         response = await client.http.request(method, url, content=ASK, headers=headers)
         assert response.status_code == 405
-        assert response.headers["Allow"] == "POST"
+        assert response.headers["Allow"] == "GET, POST"
         assert response.headers["X-Request-Id"]
     assert travel.asked == []
 
@@ -162,7 +166,48 @@ async def test_who_sends_it_otherwise_is_told_how(client: Client, method: str) -
     (error,) = response.json()["errors"]
     assert error["extensions"]["code"] == "BAD_REQUEST"
     assert "POST" in error["message"]
-    assert "GET" not in error["message"]
+    assert "GraphQL-Require-Preflight" in error["message"]
+
+
+async def get(client: Client, headers: dict[str, str], **parameters: str) -> httpx.Response:
+    response = await client.http.get("/graphql", params=parameters, headers={**headers, **guest(7)})
+    check(response)
+    return response
+
+
+@pytest.mark.parametrize("header", PREFLIGHT)
+async def test_a_query_may_be_sent_by_get_where_the_browser_would_have_asked_us_first(
+    client: Client, header: str
+) -> None:
+    query = "query Q($id: ID!) { homestay(id: $id) { title } } query Other { __typename }"
+    response = await get(client, {header: "1"}, query=query, variables='{"id": 1}', operationName="Q")
+    assert response.status_code == 200
+    assert response.json() == {"data": {"homestay": {"title": "Courtyard House"}}}
+
+
+async def test_a_mutation_is_never_sent_by_get(client: Client, database: Database) -> None:
+    query = documents.CANCEL.replace("$sn: ID!, $key: String", "$sn: ID!").replace(", idempotencyKey: $key", "")
+    response = await get(client, {PREFLIGHT[0]: "1"}, query=query, variables='{"sn": "HSO1"}')
+    assert response.status_code == 405
+    assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+    assert await owners(database) == []
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"query": ""},
+        {"query": "{ __typename }", "variables": "{"},
+        {"query": "{ __typename }", "variables": "[]"},
+        {"query": "{ __typename }", "variables": "1" * 5000},
+        {"query": "{ __typename }", "extensions": '"x"'},
+    ],
+)
+async def test_what_a_get_says_wrongly_is_refused(client: Client, parameters: dict[str, str]) -> None:
+    response = await get(client, {PREFLIGHT[0]: "1"}, **parameters)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
 async def test_a_path_that_is_none_is_not_found(client: Client) -> None:

@@ -18,7 +18,9 @@ from domain.order.placing import Placed, Placing
 from domain.order.ports import Payment
 from domain.order.pricing import Offer
 from domain.order.settling import Settling
+from domain.order.states import PaymentStatus
 from domain.order.transitions import Transitions
+from tests.life.bank import Bank
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 MUTANTS: Final[dict[str, Plant]] = {}
@@ -165,3 +167,14 @@ def a_refund_is_marked_as_done_before_it_is_made(patch: pytest.MonkeyPatch) -> N
             await self._payments.refund(order_sn, payment_sn)
 
     patch.setattr(Settling, "refund", refund)
+
+
+@_mutant
+def the_payment_service_gives_back_as_often_as_it_is_asked(patch: pytest.MonkeyPatch) -> None:
+    def give_back(self: Bank, payment_sn: str, *, asked: bool) -> None:
+        self._books.execute(
+            "update payment set status = ?, returns = returns + 1, asked_back = ? where id = ?",
+            (PaymentStatus.REFUNDED, asked, int(payment_sn[-8:])),
+        )
+
+    patch.setattr(Bank, "_give_back", give_back)

@@ -166,6 +166,8 @@ class Crashes:
                 found.append(f"I1: who asks again is refused: {refused!r}")
             # Soon the periodic jobs find what no message will tell; and in the end every order's time is over.
             world.clock.advance(YOUNGEST)
+            # The letters first: a reconciled refund is marked, and nobody would see it being asked for again.
+            await world.relay()
             await _reconcile(world)
             await world.relay()
             world.clock.advance(PAY_WINDOW)

@@ -39,6 +39,7 @@ FOUND_IN: Final = {
     "the_letter_is_written_after_the_refund": "send late money back",
     "the_letter_is_written_before_the_refund": "send late money back",
     "a_refund_is_marked_as_done_before_it_is_made": "send late money back",
+    "the_payment_service_gives_back_as_often_as_it_is_asked": "send late money back",
 }
 
 

@@ -24,7 +24,7 @@ from domain.order.service import Orders
 from domain.order.settling import Settling
 from tests.clock import FrozenClock
 from tests.fakes import FakePayments, FakeTimer, FakeTravel
-from tests.servers import MariaDB, Redis, require
+from tests.servers import MariaDB, Redis, require, shared_directory
 from workers import migration
 
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
@@ -40,6 +40,11 @@ _numbers = count()
 
 # A run that is told to stop still closes its servers.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_configure() -> None:
+    # Before the processes of a run in parallel start, so that they find it.
+    shared_directory()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,6 +12,17 @@ from tests.servers.missing import ServerMissing, require
 from tests.servers.ports import free_port
 from tests.servers.processes import Process, ProcessFailed
 from tests.servers.redis import Redis
+from tests.servers.scratch import shared_directory
 from tests.servers.server import Server
 
-__all__ = ["MariaDB", "Process", "ProcessFailed", "Redis", "Server", "ServerMissing", "free_port", "require"]
+__all__ = [
+    "MariaDB",
+    "Process",
+    "ProcessFailed",
+    "Redis",
+    "Server",
+    "ServerMissing",
+    "free_port",
+    "require",
+    "shared_directory",
+]

@@ -24,8 +24,8 @@ from workers import migration
 
 # The machine has more than one core.
 AT_ONCE: Final = 2
-# No case has fewer awaits: each is at least one transaction.
-LEAST: Final = 15
+# No case has fewer awaits: each is at least one transaction, and a server is asked less often than SQLite's thread.
+LEAST: Final = 8
 # A server's answer comes in one piece or in two, so a case has now and then some awaits less than when it was counted.
 MISSED: Final = 0.1
 # The case in which each commit that is broken into two does harm.
@@ -73,7 +73,7 @@ class Desks:
         url = self._free.get()
         try:
             command = [sys.executable, "-m", "tests.life.crashes", url, str(books), case, mutant]
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)  # noqa: S603 -- our own words
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)  # noqa: S603 -- our own words
         finally:
             self._free.put(url)
         assert done.returncode == 0, f"{case} {mutant}: {done.stderr}"
@@ -96,7 +96,7 @@ async def mariadb_desks(mariadb: MariaDB, tmp_path: Path) -> Desks:
     return Desks(urls, tmp_path)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
 def test_whoever_dies_at_any_await_leaves_nothing_half_done(
     request: pytest.FixtureRequest, kind: str, figures: list[str]
@@ -116,7 +116,7 @@ def test_whoever_dies_at_any_await_leaves_nothing_half_done(
             assert burnt >= counted * (1 - MISSED), f"{one.case}: {burnt} of {counted} processes died"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
 def test_each_transaction_that_is_cut_in_two_is_found(
     request: pytest.FixtureRequest, kind: str, figures: list[str]

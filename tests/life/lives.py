@@ -1,25 +1,23 @@
 """Runs of the state machine, in a process of their own: the machine has more than one core, and a test one thread."""
 
-import logging
 import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.life.hasty import Stage
 from tests.life.machine import Life
 from tests.life.mutants import MUTANTS
+from tests.life.quiet import quiet
 
 STEPS: Final = 50
 # Runs from one seed: in a longer sequence, hypothesis rather varies what it ran before than runs what is new.
@@ -59,7 +57,7 @@ def live(wanted: Wanted) -> Lived:
     """Runs the state machine in this process."""
     tally: Counter[str] = Counter()
     with (
-        _quiet(),
+        quiet(),
         tempfile.TemporaryDirectory(prefix="homestay-life-", dir=_memory()) as directory,
         Stage(Path(directory) / "life.sqlite3") as stage,
         pytest.MonkeyPatch.context() as patch,
@@ -96,12 +94,3 @@ def live_at_once(wanted: Iterable[Wanted]) -> Iterator[Lived]:
 def _memory() -> str | None:
     memory = Path("/dev/shm")  # noqa: S108 -- a directory with a name of its own is made in it
     return str(memory) if memory.is_dir() else None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    try:
-        yield
-    finally:
-        structlog.reset_defaults()

@@ -1,5 +1,6 @@
 """Money and the clock, in both orders of arrival: paid in time is paid, and late money goes back once."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -88,6 +89,22 @@ async def test_money_that_comes_after_the_close_goes_back_exactly_once(
     assert await refunds_due(database) == []
     assert await state(closing, order) is CANCELLED
     assert await steps(database, order.sn) == [OPENED, CLOSED]
+
+
+async def test_late_money_that_is_told_of_thrice_at_once_is_asked_back_once(
+    settling: Settling, closing: Closing, payments: FakePayments, database: Database, clock: FrozenClock
+) -> None:
+    sns = [(await add_order(database)).sn for _ in range(20)]
+    clock.at = NOW + PAY_WINDOW
+    for sn in sns:
+        await closing.close_if_unpaid(sn)
+        payments.pay(sn, PRICE)
+        await asyncio.gather(*(settling.settle(sn) for _ in range(3)))
+    await return_late_money(database, settling)
+    assert {row["order_sn"] for row in await stored(database, REFUNDS)} == set(sns)
+    assert len(await stored(database, LETTERS)) == len(sns)
+    assert {payments.payments[sn].status for sn in sns} == {PaymentStatus.REFUNDED}
+    assert await refunds_due(database) == []
 
 
 async def test_money_for_an_order_that_its_guest_gave_up_goes_back(

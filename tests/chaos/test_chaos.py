@@ -5,21 +5,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from random import Random
-from typing import Final
 
 import pytest
 
-from tests.chaos.campaign import Campaign, Choice
+from tests.chaos.campaign import Campaign
 from tests.chaos.faults import Blow, kill
-from tests.chaos.findings import LEFT_OPEN, TRACEBACK, Finding
-from tests.chaos.sites import BOUND, Embedded, How, Separate
+from tests.chaos.findings import LEFT_OPEN, TRACEBACK
+from tests.chaos.short import LONG, ROUNDS, SEED, broken, rounds
+from tests.chaos.sites import BOUND, How, Separate
 from tests.servers import require
-
-ROUNDS: Final = 5
-# A failure is repeated by the same choices; the long run draws others each time.
-SEED: Final = 20261125
-# Rounds wait for orders to fall due, and programs to start, on a machine that may do other things.
-LONG: Final = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +50,6 @@ def wipe_redis_again_and_again(_: Random) -> Sequence[Blow]:
     return [Blow((("redis", How.WIPE),))] * 6
 
 
-def kill_the_only_program(random: Random) -> Sequence[Blow]:
-    return [kill("run", pause=random.uniform(0, 1))]
-
-
 @LONG
 async def test_no_order_is_lost_when_the_database_is_killed(campaign: Campaign) -> None:
     before = len(campaign.totals.recoveries)
@@ -89,23 +79,9 @@ async def test_without_the_sweep_a_wiped_redis_leaves_orders_open(separate: Sepa
 
 
 @LONG
-async def test_everything_in_one_process_on_sqlite_keeps_every_promise_when_killed(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    with Embedded(tmp_path_factory.mktemp("embedded")).start() as site:
-        campaign = Campaign(site, seed=SEED, report=print)
-        assert broken(await rounds(campaign, kill_the_only_program) + await campaign.settle()) == []
-
-
-@LONG
 async def test_a_killed_database_leaves_no_trace_in_the_logs(campaign: Campaign) -> None:
     found = await campaign.round(kill_the_database)
     assert [str(finding) for finding in found if finding.kind == TRACEBACK] == []
-
-
-def broken(found: Sequence[Finding]) -> list[str]:
-    """What is broken, but for the traces, which have a test of their own."""
-    return [str(finding) for finding in found if finding.kind != TRACEBACK]
 
 
 @contextmanager
@@ -121,7 +97,3 @@ def sweepless_worker(site: Separate) -> Iterator[None]:
         worker.kill()
         for name in workers:
             site.bring_back(name)
-
-
-async def rounds(campaign: Campaign, choose: Choice) -> list[Finding]:
-    return [finding for _ in range(ROUNDS) for finding in await campaign.round(choose)]

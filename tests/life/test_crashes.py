@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
@@ -41,6 +42,8 @@ FOUND_IN: Final = {
     "a_refund_is_marked_as_done_before_it_is_made": "send late money back",
     "the_payment_service_gives_back_as_often_as_it_is_asked": "send late money back",
 }
+
+_numbers = count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def sqlite_desks(sqlite_template: Path, tmp_path: Path) -> Desks:
 
 @pytest.fixture
 async def mariadb_desks(mariadb: MariaDB, tmp_path: Path) -> Desks:
-    urls = [mariadb.create_database(f"crashes{number}") for number in range(AT_ONCE)]
+    urls = [mariadb.create_database(f"crashes{next(_numbers)}") for _ in range(AT_ONCE)]
     for url in urls:
         opened = Database(create_engine(url))
         await migration.upgrade(opened)

@@ -109,7 +109,6 @@ async def sweeps(world: World, _: Sequence[str], __: random.Random) -> Claim:
 
 async def gives_up(world: World, sns: Sequence[str], dice: random.Random) -> Claim:
     """The guest gives an order up."""
-    await asyncio.sleep(dice.randrange(3) / 1000)
     try:
         end = await world.room.orders.cancel(GUEST, dice.choice(sns))
     except InvalidTransition as refused:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Most tests wait, for a deadline or a server, more than they work; so more of them at once than there are cores.
-AT_ONCE := --numprocesses $(or $(JOBS),4) --dist loadfile --no-loadscope-reorder
+AT_ONCE := --numprocesses $(or $(JOBS),3) --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help

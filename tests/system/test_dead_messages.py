@@ -1,6 +1,7 @@
 """Messages that failed for good, and what an operator does about them."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,22 +36,31 @@ def bury(url: str, sn: str) -> None:
     broker.client.close()
 
 
+def ask(installation: Installation, *words: str) -> "subprocess.CompletedProcess[str]":
+    """What the command says; again, where a busy machine let no answer of Redis come in time."""
+    for _ in range(3):
+        said = installation.command("dead-letters", "messages", *words)
+        if "the broker can't be used" not in said.stderr:
+            break
+    return said
+
+
 def test_they_are_listed_sent_again_and_dropped(installation: Installation, redis: Redis) -> None:
     for sn in ("HSO1", "HSO2", "HSO3"):
         bury(redis.url, sn)
-    shown = installation.command("dead-letters", "messages", "list")
+    shown = ask(installation, "list")
     assert (shown.returncode, shown.stdout.splitlines()[-1]) == (0, "3 dead messages")
     assert "the test says so" in shown.stdout
-    listed = json.loads(installation.command("dead-letters", "messages", "list", "--json").stdout)
+    listed = json.loads(ask(installation, "list", "--json").stdout)
     ids = {each["arguments"][0]: each["id"] for each in listed}
 
-    again = installation.command("dead-letters", "messages", "retry", ids["HSO1"], "nobody")
+    again = ask(installation, "retry", ids["HSO1"], "nobody")
     assert (again.returncode, again.stdout) == (1, "1 dead message sent again\n")
     assert "nobody" in again.stderr
-    assert installation.command("dead-letters", "messages", "drop", ids["HSO2"]).returncode == 0
-    assert installation.command("dead-letters", "messages", "drop", "--all").stdout == "1 dead message dropped\n"
-    assert installation.command("dead-letters", "messages", "list").stdout == "no dead messages\n"
-    assert installation.command("dead-letters", "messages", "drop").returncode == 2
+    assert ask(installation, "drop", ids["HSO2"]).returncode == 0
+    assert ask(installation, "drop", "--all").stdout == "1 dead message dropped\n"
+    assert ask(installation, "list").stdout == "no dead messages\n"
+    assert ask(installation, "drop").returncode == 2
 
 
 def test_a_broker_that_keeps_none_or_is_away_is_said_in_one_line(tmp_path: Path) -> None:

@@ -7,7 +7,16 @@ import strawberry
 import structlog
 
 from bff.types import HomestayQuote
-from domain.errors import DatesUnavailable, ErrorCode, Failure, HomestayError, InvalidTransition, RateLimited, Refusal
+from domain.errors import (
+    DatabaseUnavailable,
+    DatesUnavailable,
+    ErrorCode,
+    Failure,
+    HomestayError,
+    InvalidTransition,
+    RateLimited,
+    Refusal,
+)
 from domain.order.pricing import PriceChanged
 from domain.order.states import TradeState
 
@@ -57,7 +66,13 @@ def user_error(error: HomestayError, *prefix: str) -> UserError:
     Args:
         error: what a use case raised.
         prefix: where in the mutation's arguments the use case's own fields are.
+
+    Raises:
+        DatabaseUnavailable: that is what it is. A refusal says that nothing was changed, and here nobody knows: the
+            database may have been lost within a commit, or after it.
     """
+    if isinstance(error, DatabaseUnavailable):
+        raise error
     if isinstance(error, Failure):
         log.warning("can't be done now", reason=error.reason)
     field = [*prefix, *error.field] if isinstance(error, Refusal) and error.field else None

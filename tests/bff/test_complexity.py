@@ -12,9 +12,10 @@ from bff.complexity import LIMITS, MAX_TOKENS
 from tests.bff import documents
 from tests.bff.client import Client, any_database
 
-# Seconds of this process's CPU, whatever else the machine does. Far above what a refusal takes (a few milliseconds),
-# far below what these documents would.
-SOON: Final = 0.2
+# Seconds of this process's CPU, the best of a few tries, so that no garbage of earlier tests counts. Far above what a
+# refusal takes (a few milliseconds); what these documents would take has no end.
+SOON: Final = 0.5
+TRIES: Final = 3
 # Several operations and no name are refused for that, and as soon.
 REFUSED: Final = {"OPERATION_TOO_COMPLEX", "GRAPHQL_VALIDATION_FAILED", "OPERATION_RESOLUTION_FAILURE"}
 
@@ -45,14 +46,16 @@ HOSTILE: Final = {
 @pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE)
 async def test_a_hostile_document_is_refused_at_once(client: Client, document: str) -> None:
     await client.ask("{ __typename }")
-    began = time.process_time()
-    error = await client.error(document)
-    took = time.process_time() - began
+    took = []
+    for _ in range(TRIES):
+        began = time.process_time()
+        error = await client.error(document)
+        took.append(time.process_time() - began)
     assert error["extensions"]["code"] in REFUSED
     if error["extensions"]["code"] == "OPERATION_TOO_COMPLEX" and "limit" in error["extensions"]:
         assert error["extensions"]["value"] > error["extensions"]["max"]
         assert error["extensions"]["limit"] in error["message"]
-    assert took < SOON
+    assert min(took) < SOON
     # And the next one is served.
     assert (await client.ask("{ __typename }"))["data"]
 

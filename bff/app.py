@@ -8,16 +8,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from bff import schema
+from bff.edge import Edge
 from bff.endpoint import Endpoint
 from bff.metrics import Metrics
 from bff.request_id import RequestId
-from bff.tokens import Tokens
 from domain.database import Database
 from domain.errors import DatabaseUnavailable
-from domain.order.service import Orders
 
 # Seconds; a database that takes longer is not ready.
 READY_WITHIN: Final = 2.0
@@ -25,27 +23,24 @@ READY_WITHIN: Final = 2.0
 
 def create_app(
     *,
-    orders: Orders,
+    edge: Edge,
     database: Database,
-    tokens: Tokens,
-    introspection: bool,
     metrics: Metrics | None = None,
     explorer_routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Returns the application.
 
     Args:
-        orders: the use cases.
+        edge: what /graphql serves.
         database: asked by /readyz.
-        tokens: reads who is asking.
-        introspection: whether the schema may be asked about itself.
         metrics: answers /metrics; None where nobody watches.
         explorer_routes: the GraphiQL page's, none where it is off.
     """
-    endpoint = Endpoint(schema.build(introspection=introspection), orders, tokens, suggestions=introspection)
+    endpoint = Endpoint(edge)
     return Starlette(
         routes=[
             Route("/graphql", endpoint),
+            WebSocketRoute("/graphql", endpoint),
             Route("/livez", _alive),
             Route("/readyz", _readiness(database)),
             *([Route("/metrics", metrics.answer, methods=["GET"])] if metrics else []),

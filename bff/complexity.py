@@ -5,7 +5,7 @@ they stop are documents of a few hundred bytes that ask for millions of fields, 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Final
 
 from graphql import (
@@ -23,6 +23,7 @@ from graphql import (
 )
 
 from bff.connection import DEFAULT_PAGE, MAX_PAGE
+from bff.cost import Cost
 from bff.errors import EdgeCode
 
 # Tokens of a document; parsing stops there.
@@ -33,27 +34,6 @@ _CAP: Final = 10**9
 _PAGES: Final = frozenset({"userHomestayOrderList"})
 _BATCHES: Final = frozenset({"nodes"})
 _LISTS: Final = {"homestayCalendar": 92, "history": 4}
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What an operation asks for, with every fragment in its place.
-
-    Attributes:
-        depth: fields within fields.
-        root_fields: fields of the operation itself.
-        aliases: fields under another name.
-        directives: directives, wherever they stand.
-        fields: fields.
-        values: values in the answer, counting a page as long as it is asked for.
-    """
-
-    depth: int = 0
-    root_fields: int = 0
-    aliases: int = 0
-    directives: int = 0
-    fields: int = 0
-    values: int = 0
 
 
 LIMITS: Final = Cost(depth=8, root_fields=10, aliases=15, directives=30, fields=300, values=10_000)

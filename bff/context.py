@@ -3,13 +3,18 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from strawberry.dataloader import DataLoader
 
 from bff import idempotency_key
+from bff.allowance import Allowance
+from bff.cost import Cost
+from bff.tokens import Caller, InvalidToken, Tokens
+from domain.order.following import Following
 from domain.order.models import Event
 from domain.order.night_repository import Range
 from domain.order.nights import Taken
@@ -25,6 +30,9 @@ _MAX_BATCH: Final = 100
 _AT_ONCE: Final = 16
 
 
+EXPIRED: Final = "The token has expired."
+
+
 class Unauthenticated(Exception):
     """Nobody, or nobody who could prove it, is asking."""
 
@@ -35,22 +43,47 @@ class RequestContext:
 
     Attributes:
         orders: the use cases.
+        following: lets guests follow their orders.
+        allowance: what each guest may ask for in a minute.
         request_id: the request's id.
         key_headers: the values of its Idempotency-Key headers, as they came.
-        caller: the guest who is asking, where somebody known is.
+        caller: who is asking, where somebody known is.
         refusal: what whoever else asks is told.
+        streams: whether several answers may be sent.
+        connection_params: what the client said when it opened a WebSocket.
         loaders: ask others once for what several fields want.
+        cost: what the operation asks for, once it is known.
     """
 
     orders: Orders
+    following: Following
+    allowance: Allowance
     request_id: str
     key_headers: Sequence[str] = ()
-    caller: int | None = None
+    caller: Caller | None = None
     refusal: str = "A bearer token is needed: `Authorization: Bearer …`."
+    streams: bool = False
+    connection_params: dict[str, Any] | None = None
+    cost: Cost | None = None
     loaders: "Loaders" = field(init=False)
 
     def __post_init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Forgets what was loaded: what comes next shows the world as it is then."""
         self.loaders = Loaders(self.orders)
+
+    def again(self) -> "RequestContext":
+        """The context of an operation of the same caller on a connection that stays."""
+        return replace(self, streams=True)
+
+    async def identify(self, tokens: Tokens, token: str) -> None:
+        """Takes a token's word for who is asking, or remembers why it can't."""
+        try:
+            self.caller = await tokens.caller(token)
+        except InvalidToken as error:
+            self.caller, self.refusal = None, str(error)
 
     @property
     def user_id(self) -> int:
@@ -61,7 +94,23 @@ class RequestContext:
         """
         if self.caller is None:
             raise Unauthenticated(self.refusal)
-        return self.caller
+        return self.caller.user_id
+
+    async def in_time(self, answer: Awaitable[V]) -> V:
+        """Waits for an answer for as long as the caller's token is good.
+
+        Raises:
+            Unauthenticated: it is no longer.
+        """
+        try:
+            return await asyncio.wait_for(answer, self.seconds_left)
+        except TimeoutError:
+            raise Unauthenticated(EXPIRED) from None
+
+    @property
+    def seconds_left(self) -> float:
+        """For how long the caller's token is still good."""
+        return 0.0 if self.caller is None else (self.caller.expires_at - datetime.now(UTC)).total_seconds()
 
     def key(self, argument: str | None) -> str | None:
         """The key of a mutation of this request: that of the header is every mutation's.

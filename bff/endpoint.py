@@ -1,6 +1,8 @@
 """/graphql: bytes to bytes. The GraphQL-over-HTTP rules live here; what a field means does not."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -11,47 +13,59 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
-from strawberry import Schema
 from strawberry.asgi import GraphQL
+from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.http.parse_content_type import parse_content_type
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.execution import ExecutionResult, PreExecutionError
+from strawberry.types.unset import UnsetType
 
-from bff import errors, idempotency_key
+from bff import idempotency_key, request_body
 from bff.context import RequestContext
+from bff.edge import Edge
 from bff.errors import EdgeCode
-from bff.tokens import InvalidToken, Tokens, bearer
-from domain.order.service import Orders
-
-# Bytes. An operation of the contract with every field takes 3 KiB.
-MAX_BODY: Final = 64 * 1024
+from bff.event_stream import EVENTS, EventStream
+from bff.request_body import JSON, Refused, Said
+from bff.tokens import bearer
+from bff.websocket import Connection, Socket
 
 # One of them makes a GET one that no page of another site can send unasked; the others are what Apollo's clients send.
 PREFLIGHT: Final = ("GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
 
-JSON: Final = "application/json"
 GRAPHQL_JSON: Final = "application/graphql-response+json"
+
+# Seconds for an answer: above what asking the database and two services may take, below the server's grace at a stop.
+BUDGET: Final = 9.0
+# Seconds that a WebSocket may be open before its client says who it is.
+INIT_WITHIN: Final = timedelta(seconds=10)
 
 
 class Endpoint(GraphQL[RequestContext, None]):
     """The GraphQL endpoint.
 
     Args:
-        schema: what can be asked.
-        orders: the use cases.
-        tokens: reads who is asking.
-        suggestions: whether an error may name what the client could have meant; names of the schema are not told
-            where it may not be asked about itself.
+        edge: what it serves, to whom, and within which limits.
     """
 
-    def __init__(self, schema: Schema, orders: Orders, tokens: Tokens, *, suggestions: bool) -> None:
-        super().__init__(schema, graphql_ide=None, subscription_protocols=(), allow_queries_via_get=True)
-        self._orders = orders
-        self._tokens = tokens
-        self._suggestions = suggestions
+    graphql_transport_ws_handler_class = Connection
+    websocket_adapter_class = Socket
+
+    def __init__(self, edge: Edge) -> None:
+        super().__init__(
+            edge.schema,
+            graphql_ide=None,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, "graphql-sse"),
+            allow_queries_via_get=True,
+            connection_init_wait_timeout=INIT_WITHIN,
+            allowed_origins=edge.origins,
+        )
+        self.edge = edge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self.run(WebSocket(scope, receive, send))
+            return
         request = Request(scope, receive)
         await (await self._respond(request))(scope, receive, send)
 
@@ -70,33 +84,55 @@ class Endpoint(GraphQL[RequestContext, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> RequestContext:  # noqa: ARG002 -- Strawberry's signature
         """Who is asking, with a request's own loaders."""
+        edge = self.edge
         keys = request.headers.getlist(idempotency_key.HEADER)
-        context = RequestContext(self._orders, request_id(request), keys)
+        context = RequestContext(edge.orders, edge.following, edge.allowance, request_id(request), keys)
         token = bearer(request.headers.get("authorization"))
         if token is not None:
-            try:
-                context.caller = self._tokens.user_id(token)
-            except InvalidToken as error:
-                context.refusal = str(error)
+            await context.identify(edge.tokens, token)
         return context
 
-    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
-        """Reads a request: its JSON body, or what a GET says in its address.
+    async def on_ws_connect(self, context: RequestContext) -> UnsetType | dict[str, object] | None:
+        """Who is asking, as the first message of a WebSocket says it; its word counts more than a header's.
 
         Raises:
-            HTTPException: it has no such form; nothing was executed.
+            ConnectionRejectionError: the token is bad. Who has none may ask about the schema.
         """
-        if request.method == "GET":
-            return _data(_parameters(request.query_params))
-        media_type, parameters = parse_content_type(request.content_type or "")
-        if media_type.lower() != JSON or parameters.get("charset", "utf-8").lower() != "utf-8":
-            raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8.")
-        return _data(_parse(await _read(request._request)))  # type: ignore[attr-defined]  # noqa: SLF001 -- the adapter hides the stream
+        said = context.connection_params or {}
+        value = next((value for name, value in said.items() if name.lower() == "authorization"), None)
+        token = bearer(value) or value if isinstance(value, str) else None
+        if token is not None:
+            await context.identify(self.edge.tokens, token)
+        if token is not None and context.caller is None:
+            raise ConnectionRejectionError
+        return UnsetType()
+
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
+        """Reads a request, and finds the document that it means.
+
+        Raises:
+            Refused: there is none; nothing was executed.
+        """
+        said = await request_body.read(request)
+        wanted = answer_type(request.headers.get("accept"))
+        return GraphQLRequestData(
+            query=await self.edge.documents.text(said),
+            variables=said.variables,
+            operation_name=said.operation_name,
+            extensions=said.extensions,
+            protocol="sse" if wanted == EVENTS else "http",
+        )
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- passed through
-        """Executes, and answers an operation that the document does not have as GraphQL wants it answered."""
+        """Executes in time, and answers an operation that the document does not have as GraphQL wants it answered."""
+        data: GraphQLRequestData = kwargs["request_data"]
+        kwargs["context"].streams = data.protocol == "sse"
         try:
-            return await super().execute_operation(*args, **kwargs)
+            async with asyncio.timeout(BUDGET):
+                result = await super().execute_operation(*args, **kwargs)
+        except TimeoutError:
+            reason = f"There was no answer within {BUDGET:.0f} s. A mutation may have been carried out or not."
+            raise Refused(HTTPStatus.GATEWAY_TIMEOUT, reason, EdgeCode.UPSTREAM_UNAVAILABLE) from None
         except HTTPException as refused:
             if isinstance(refused.__cause__, CannotGetOperationTypeError):
                 error = GraphQLError(
@@ -105,29 +141,23 @@ class Endpoint(GraphQL[RequestContext, None]):
                 )
                 return PreExecutionError(data=None, errors=[error])
             if isinstance(refused.__cause__, InvalidOperationTypeError):
-                raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, "Only queries are sent by GET.") from refused
+                raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "Only queries are sent by GET.") from refused
             raise
+        if isinstance(result, ExecutionResult) and not isinstance(result, PreExecutionError):
+            await self.edge.documents.passed(
+                Said(data.query, None, data.variables, data.operation_name, data.extensions or {})
+            )
+        return result
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """The answer as the client sees it; without `data` where nothing was executed."""
-        executed = not isinstance(result, PreExecutionError)
-        answer: dict[str, Any] = {"data": result.data}
-        if result.errors:
-            answer["errors"] = [
-                errors.formatted(error, request_id(request), executed=executed, suggestions=self._suggestions)
-                for error in result.errors
-            ]
-            if result.data is None and not any("path" in error for error in answer["errors"]):
-                # Nothing was executed: an error of execution has a path.
-                answer.pop("data", None)
-        if result.extensions:
-            answer["extensions"] = result.extensions
-        return cast("GraphQLHTTPResponse", answer)
+        return self.edge.answer(result, request_id(request))
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         """The answer's head, of the media type that the client likes best."""
         head = await super().get_sub_response(request)
-        head.headers["content-type"] = f"{media_type_for(request.headers.get('accept'))}; charset=utf-8"
+        if not isinstance(request, WebSocket):
+            head.headers["content-type"] = f"{answer_type(request.headers.get('accept'))}; charset=utf-8"
         return head
 
     def create_response(
@@ -143,14 +173,27 @@ class Endpoint(GraphQL[RequestContext, None]):
             response.headers["www-authenticate"] = "Bearer"
         return response
 
+    async def create_streaming_response(
+        self,
+        request: Request | WebSocket,  # noqa: ARG002 -- Strawberry's signature
+        stream: Callable[[], AsyncIterator[str]],
+        sub_response: Response,  # noqa: ARG002 -- its media type is not that of events
+        headers: Mapping[str, str],
+    ) -> Response:
+        """The answer as server-sent events."""
+        return EventStream(stream(), headers=headers)
+
 
 def request_id(request: Request | WebSocket) -> str:
     """The id that the outermost middleware gave this request."""
     return str(request.scope["state"]["request_id"])
 
 
-def media_type_for(accept: str | None) -> str:
-    """The media type of the answer: what the client prefers of the two, the older one where it does not say."""
+def answer_type(accept: str | None) -> str:
+    """The media type of the answer: what the client prefers of the three, plain JSON where it does not say.
+
+    Clients that list events after JSON do not want them: they name all that they could read.
+    """
     best, best_quality = JSON, 0.0
     for part in (accept or JSON).split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
@@ -161,28 +204,9 @@ def media_type_for(accept: str | None) -> str:
                     quality = float(parameter[2:])
                 except ValueError:
                     quality = 0.0
-        if name in {JSON, GRAPHQL_JSON} and quality > best_quality:
+        if name in {JSON, GRAPHQL_JSON, EVENTS} and quality > best_quality:
             best, best_quality = name, quality
     return best
-
-
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY:
-            raise HTTPException(413, f"The body is larger than {MAX_BODY} bytes.")
-    return bytes(body)
-
-
-def _parse(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise HTTPException(400, "The body is not JSON in UTF-8.") from None
-    if not isinstance(parsed, dict):
-        raise HTTPException(400, "The body must be a JSON object.")
-    return parsed
 
 
 def _is_safe_get(request: Request) -> bool:
@@ -190,52 +214,21 @@ def _is_safe_get(request: Request) -> bool:
     return request.method == "GET" and any(name in request.headers for name in PREFLIGHT)
 
 
-def _parameters(said: Mapping[str, str | list[str] | None]) -> dict[str, Any]:
-    parameters: dict[str, Any] = {**said}
-    for name in ("variables", "extensions"):
-        if value := said.get(name):
-            try:
-                parameters[name] = orjson.loads(str(value))
-            except orjson.JSONDecodeError:
-                raise HTTPException(400, f"`{name}` is not JSON.") from None
-        else:
-            parameters.pop(name, None)
-    return parameters
-
-
-def _data(said: dict[str, Any]) -> GraphQLRequestData:
-    query = _member(said, "query", str)
-    if not query:
-        raise HTTPException(400, "There is no `query`.")
-    return GraphQLRequestData(
-        query=query,
-        variables=_member(said, "variables", dict),
-        operation_name=_member(said, "operationName", str) or None,
-        extensions=_member(said, "extensions", dict),
-    )
-
-
-def _member(body: dict[str, Any], name: str, kind: type) -> Any:  # noqa: ANN401 -- as the kind says
-    value = body.get(name)
-    if value is not None and not isinstance(value, kind):
-        raise HTTPException(400, f"`{name}` must be {'a string' if kind is str else 'an object'}.")
-    return value
-
-
 def _status(answer: dict[str, Any]) -> int:
     codes = {error["extensions"]["code"] for error in answer.get("errors", ())}
-    return HTTPStatus.UNAUTHORIZED if EdgeCode.UNAUTHENTICATED in codes else HTTPStatus.BAD_REQUEST
+    if EdgeCode.UNAUTHENTICATED in codes:
+        return HTTPStatus.UNAUTHORIZED
+    return HTTPStatus.TOO_MANY_REQUESTS if EdgeCode.RATE_LIMITED in codes else HTTPStatus.BAD_REQUEST
 
 
 def _refuse(request: Request, refused: HTTPException) -> Response:
-    error = {
-        "message": refused.reason,
-        "extensions": {"code": EdgeCode.BAD_REQUEST, "requestId": request_id(request)},
-    }
+    code = refused.code if isinstance(refused, Refused) else EdgeCode.BAD_REQUEST
+    error = {"message": refused.reason, "extensions": {"code": code, "requestId": request_id(request)}}
+    media_type = answer_type(request.headers.get("accept"))
     response = Response(
         orjson.dumps({"errors": [error]}),
         status_code=refused.status_code,
-        media_type=f"{media_type_for(request.headers.get('accept'))}; charset=utf-8",
+        media_type=f"{JSON if media_type == EVENTS else media_type}; charset=utf-8",
     )
     if refused.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["allow"] = "GET, POST"

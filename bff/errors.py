@@ -12,7 +12,7 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from bff.context import Unauthenticated
-from domain.errors import Failure, Refusal
+from domain.errors import Failure, RateLimited, Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,10 @@ class EdgeCode(StrEnum):
     OPERATION_RESOLUTION_FAILURE = "OPERATION_RESOLUTION_FAILURE"
     BAD_USER_INPUT = "BAD_USER_INPUT"
     BAD_REQUEST = "BAD_REQUEST"
+    PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
     UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    RATE_LIMITED = "RATE_LIMITED"
     OPERATION_TOO_COMPLEX = "OPERATION_TOO_COMPLEX"
     UPSTREAM_UNAVAILABLE = "UPSTREAM_UNAVAILABLE"
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
@@ -68,13 +71,14 @@ def formatted(error: GraphQLError, request_id: str, *, executed: bool, suggestio
 
 def _extensions(error: GraphQLError, *, executed: bool) -> dict[str, Any]:
     original = error.original_error
+    if isinstance(original, RateLimited):
+        return {"code": EdgeCode.RATE_LIMITED, "retryAfter": original.retry_after}
     if isinstance(original, Refusal):
         reason = {"code": EdgeCode.BAD_USER_INPUT, "reason": original.code}
         return reason | {"field": list(original.field)} if original.field else reason
     told = error.extensions or {}
-    if told.get("code") is EdgeCode.OPERATION_TOO_COMPLEX:
-        return dict(told)
-    return {"code": told.get("code") or _code(error, executed=executed)}
+    # Ours are for the client whole; what others put there is not.
+    return dict(told) if isinstance(told.get("code"), EdgeCode) else {"code": _code(error, executed=executed)}
 
 
 def _code(error: GraphQLError, *, executed: bool) -> EdgeCode:

@@ -1,7 +1,8 @@
 """What must hold before anything is resolved: a document of a sane size, one operation meant, somebody known asking."""
 
 from collections.abc import Iterator
-from typing import cast
+from dataclasses import asdict
+from typing import Any, cast
 
 from graphql import (
     DocumentNode,
@@ -11,9 +12,9 @@ from graphql import (
     GraphQLError,
     InlineFragmentNode,
     OperationDefinitionNode,
-    SelectionSetNode,
 )
 from strawberry.extensions import SchemaExtension
+from strawberry.types.graphql import OperationType
 
 from bff import complexity
 from bff.context import RequestContext
@@ -47,33 +48,69 @@ class Gate(SchemaExtension):
         """Whoever asks for data must say who they are; the schema may be asked about itself by anybody.
 
         Raises:
-            GraphQLError: the document asks for too much; or there is no token, or a bad one.
+            GraphQLError: the document asks for too much, at once or in this minute; or there is no token, or a bad one;
+                or it is a subscription, and only one answer can be sent.
         """
-        if self.execution_context.graphql_document is not None:
-            # Before the validation, which takes long over what this stops.
-            complexity.check(self.execution_context.graphql_document, self.execution_context.variables)
-        yield
         context = cast("RequestContext", self.execution_context.context)
         document = self.execution_context.graphql_document
-        if document is None or self.execution_context.pre_execution_errors or context.caller is not None:
+        if document is not None:
+            # Before the validation, which takes long over what this stops.
+            context.cost = complexity.check(document, self.execution_context.variables)
+        yield
+        if document is None or self.execution_context.pre_execution_errors:
             return
-        wanted = self.execution_context.operation_name
-        for operation in _operations(document):
-            named = operation.name.value if operation.name else None
-            if named == wanted and _asks_for_data(document, operation.selection_set):
-                raise GraphQLError(context.refusal, extensions={"code": EdgeCode.UNAUTHENTICATED})
+        if self.execution_context.operation_type is OperationType.SUBSCRIPTION and not context.streams:
+            raise GraphQLError(
+                "A subscription is answered over a WebSocket, or by POST with `Accept: text/event-stream`.",
+                extensions={"code": EdgeCode.BAD_REQUEST},
+            )
+        if context.caller is not None:
+            self._spend(context, context.caller.user_id)
+        elif _asks_for_data(document, self.execution_context.operation_name):
+            raise GraphQLError(context.refusal, extensions={"code": EdgeCode.UNAUTHENTICATED})
+
+    def get_results(self) -> dict[str, Any]:
+        """What the operation cost, for a client that asks by `"extensions": {"cost": true}`."""
+        context = cast("RequestContext", self.execution_context.context)
+        asked = self.execution_context.operation_extensions or {}
+        if asked.get("cost") is not True or context.cost is None:
+            return {}
+        told: dict[str, int] = {_camel(name): value for name, value in asdict(context.cost).items()}
+        if context.caller is not None and context.allowance.per_minute:
+            told["perMinute"] = context.allowance.per_minute
+            told["left"] = context.allowance.left(context.caller.user_id)
+        return {"cost": told}
+
+    @staticmethod
+    def _spend(context: RequestContext, user_id: int) -> None:
+        wait = context.allowance.spend(user_id, context.cost.values if context.cost else 0)
+        if wait:
+            raise GraphQLError(
+                f"At most {context.allowance.per_minute} values may be asked for in a minute.",
+                extensions={"code": EdgeCode.RATE_LIMITED, "retryAfter": wait},
+            )
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(other.title() for other in others)
 
 
 def _operations(document: DocumentNode) -> list[OperationDefinitionNode]:
     return [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
 
 
-def _asks_for_data(document: DocumentNode, selections: SelectionSetNode) -> bool:
-    """Whether a root selection reaches any field that is not introspection."""
+def _asks_for_data(document: DocumentNode, wanted: str | None) -> bool:
+    """Whether a root selection of the wanted operation reaches any field that is not introspection."""
     fragments = {
         node.name.value: node.selection_set for node in document.definitions if isinstance(node, FragmentDefinitionNode)
     }
-    waiting, seen = [selections], set[str]()
+    waiting = [
+        operation.selection_set
+        for operation in _operations(document)
+        if (operation.name.value if operation.name else None) == wanted
+    ]
+    seen = set[str]()
     while waiting:
         for node in waiting.pop().selections:
             match node:

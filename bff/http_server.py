@@ -9,6 +9,8 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from bff.request_body import MAX_BODY
+
 # Seconds for requests under way to finish; above the longest request, below what an orchestrator waits.
 GRACE: Final = 10
 # Idle connections count too, so this only guards against a leak.
@@ -37,6 +39,10 @@ class HttpServer:
                 server_header=False,
                 lifespan="off",
                 limit_concurrency=MAX_CONNECTIONS,
+                ws="websockets-sansio",
+                ws_max_size=MAX_BODY,
+                # Of a message of a few hundred bytes little is saved, and each connection would hold the memory for it.
+                ws_per_message_deflate=False,
                 timeout_graceful_shutdown=GRACE,
             )
         )

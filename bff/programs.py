@@ -1,14 +1,18 @@
 """What each command of `homestay` runs: which services, in which order. Building them is the bootstrap's."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
-from bff import explorer
+from bff import explorer, persisted, schema
+from bff.allowance import Allowance
 from bff.app import create_app
+from bff.edge import Edge
 from bff.explorer.operations import tabs
 from bff.http_server import HttpServer
 from bff.metrics import Metrics
+from bff.persisted import Documents, PersistedDocuments, RedisStore
 from bff.tokens import Tokens
 from domain import rpc
 from domain.database import Database
@@ -20,14 +24,15 @@ from domain.payment import server as payment_server
 from domain.payment.ports import STATUS_CHANGED
 from domain.travel import catalogue
 from domain.travel import server as travel_server
-from workers import actors, bootstrap
+from workers import actors, bootstrap, broker
+from workers.changes import open_redis
 from workers.clock import SystemClock
 from workers.courier import Courier
 from workers.embedded import EmbeddedWorker
 from workers.relay import Relay
 from workers.sender import Sender
 from workers.service_group import Service, ServiceGroup
-from workers.settings import Settings
+from workers.settings import PREFIX, Settings, SettingsError
 
 # The guest of the token that a developer is given.
 DEMO_USER: Final = 7
@@ -42,8 +47,8 @@ def demo_token(settings: Settings) -> str:
 async def run_all(settings: Settings, greet: Callable[[HttpServer], None]) -> None:
     """The whole product in one process; what has no address is served from inside."""
     sender = Sender(actors.broker)
-    async with bootstrap.open_orders(settings, sender) as room:
-        http = _http(settings, room)
+    async with bootstrap.open_orders(settings, sender) as room, _open_documents(settings) as documents:
+        http = _http(settings, room, documents)
         services: list[Service] = [sender]
         if not settings.travel_addr:
             services.append(await _travel(settings, room.database))
@@ -56,8 +61,8 @@ async def run_all(settings: Settings, greet: Callable[[HttpServer], None]) -> No
 async def run_bff(settings: Settings, greet: Callable[[HttpServer], None]) -> None:
     """The GraphQL edge alone."""
     sender = Sender(actors.broker)
-    async with bootstrap.open_orders(settings, sender) as room:
-        http = _http(settings, room)
+    async with bootstrap.open_orders(settings, sender) as room, _open_documents(settings) as documents:
+        http = _http(settings, room, documents)
         await ServiceGroup([sender, http]).run(lambda: greet(http))
 
 
@@ -83,7 +88,7 @@ async def run_payment_rpc(settings: Settings, greet: Callable[[rpc.Server], None
         await ServiceGroup(services).run(lambda: greet(server))
 
 
-def _http(settings: Settings, room: OrderRoom) -> HttpServer:
+def _http(settings: Settings, room: OrderRoom, documents: Documents) -> HttpServer:
     token = (lambda: demo_token(settings)) if settings.gives_tokens else None
     page = (
         explorer.routes(
@@ -92,15 +97,39 @@ def _http(settings: Settings, room: OrderRoom) -> HttpServer:
         if settings.shows_graphiql
         else []
     )
+    edge = Edge(
+        schema.build(introspection=settings.introspects),
+        room.orders,
+        room.following,
+        Tokens(settings.key),
+        Allowance(settings.values_per_minute),
+        documents,
+        suggestions=settings.introspects,
+    )
     app = create_app(
-        orders=room.orders,
+        edge=edge,
         database=room.database,
-        tokens=Tokens(settings.key),
-        introspection=settings.introspects,
         metrics=Metrics(room.database, room.clock),
         explorer_routes=page,
     )
     return HttpServer(app, host=settings.host, port=settings.port)
+
+
+@asynccontextmanager
+async def _open_documents(settings: Settings) -> AsyncIterator[Documents]:
+    """Who knows documents by their names: a manifest, or clients as they go; these share what they know by Redis."""
+    url = broker.redis_url(settings)
+    if settings.trusted_documents is not None:
+        try:
+            documents = persisted.read_manifest(settings.trusted_documents)
+        except ValueError as error:
+            raise SettingsError(f"{PREFIX}TRUSTED_DOCUMENTS: {error}") from error
+        yield documents
+    elif not url:
+        yield PersistedDocuments()
+    else:
+        async with open_redis(url) as redis:
+            yield PersistedDocuments(RedisStore(redis))
 
 
 def _order(settings: Settings, room: OrderRoom) -> rpc.Server:

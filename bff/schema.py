@@ -1,6 +1,8 @@
-"""Query and Mutation: a table of contents. Each field says who asks what of which use case, in a few lines."""
+"""Query, Mutation, Subscription: a table of contents. Each field says who asks what of which use case, in brief."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import date
 from typing import Annotated, Final, cast
 
@@ -143,6 +145,19 @@ class Mutation:
         return PayHomestayOrderPayload(payment=OrderPayment.of(payment), order=HomestayOrder.of(order))
 
 
+@strawberry.type(description="Streams.")
+class Subscription:
+    @strawberry.subscription(
+        description="Every state change of one of the signed-in guest's orders; first the state now."
+    )
+    async def homestay_order_changed(self, info: Info, sn: strawberry.ID) -> AsyncGenerator[HomestayOrder, None]:
+        context = info.context
+        async with aclosing(context.following.follow(context.user_id, sn)) as orders:
+            while (order := await context.in_time(anext(orders, None))) is not None:
+                context.renew()
+                yield HomestayOrder.of(order)
+
+
 # One page of a client's cache; more is a list to be asked for as a list.
 MAX_NODES: Final = 100
 
@@ -174,6 +189,7 @@ def build(*, introspection: bool) -> Schema:
     return Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=KINDS,
         extensions=extensions,
         config=StrawberryConfig(scalar_map=SCALARS),

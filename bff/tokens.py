@@ -1,5 +1,6 @@
 """Bearer tokens: who is asking. HS256 with the integer claim `jwtUserId`, as the existing system gives them out."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -12,10 +13,25 @@ LEEWAY: Final = 10
 MAX_LENGTH: Final = 4096
 
 _MAX_INT64: Final = 2**63 - 1
+# The end of the calendar, in seconds.
+_LAST: Final = datetime.max.replace(tzinfo=UTC).timestamp() // 1
 
 
 class InvalidToken(Exception):
     """The token does not say who is asking; the message says why, without repeating it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking.
+
+    Attributes:
+        user_id: the guest.
+        expires_at: until when the token says so.
+    """
+
+    user_id: int
+    expires_at: datetime
 
 
 class Tokens:
@@ -29,7 +45,7 @@ class Tokens:
         now = datetime.now(UTC)
         return jwt.encode({CLAIM: user_id, "iat": now, "exp": now + ttl}, self._key, algorithm="HS256")
 
-    def user_id(self, token: str) -> int:
+    async def caller(self, token: str) -> Caller:
         """The guest whom a token speaks for.
 
         Raises:
@@ -53,7 +69,7 @@ class Tokens:
         # bool is an int to Python, and user 0 would be everybody whose token names nobody.
         if type(user_id) is not int or not 1 <= user_id <= _MAX_INT64:
             raise InvalidToken("The token names no guest.")
-        return user_id
+        return Caller(user_id, datetime.fromtimestamp(min(claims["exp"], _LAST), UTC))
 
 
 def bearer(authorization: str | None) -> str | None:

@@ -24,6 +24,7 @@ from domain.order.travel_client import TravelClient
 from domain.payment import server as payment_server
 from domain.travel import catalogue
 from domain.travel import server as travel_server
+from tests.bff.edges import edge_of
 from tests.clock import FrozenClock
 from tests.conftest import PAY_WINDOW, SHANGHAI
 from tests.fakes import FakeTimer
@@ -76,7 +77,7 @@ async def client(database: Database, clock: FrozenClock) -> AsyncIterator[httpx.
             timer=FakeTimer(),
         )
         tokens = Tokens(KEY)
-        app = create_app(orders=room.orders, database=database, tokens=tokens, introspection=True)
+        app = create_app(edge=edge_of(room, tokens=tokens), database=database)
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app),
             base_url="http://docs",

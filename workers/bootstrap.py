@@ -16,6 +16,7 @@ from domain.order.ports import CloseTimer
 from domain.order.room import OrderRoom, assemble
 from domain.order.travel_client import TravelClient
 from workers import broker, migration
+from workers.changes import open_changes
 from workers.clock import SystemClock
 from workers.fair_use import open_fair_use
 from workers.settings import Settings
@@ -84,6 +85,7 @@ async def open_orders(
         open_channel(settings.travel) as travel,
         open_channel(settings.payment) as payment,
         open_fair_use(settings.creates_per_minute, broker.redis_url(settings)) as fair_use,
+        open_changes(broker.redis_url(settings)) as changes,
     ):
         yield assemble(
             database,
@@ -94,6 +96,7 @@ async def open_orders(
             timer=timer,
             fair_use=fair_use,
             announces=bool(settings.notify_url),
+            changes=changes,
         )
 
 

@@ -83,11 +83,13 @@ class Settings(BaseSettings):
     time_zone: Annotated[str, AfterValidator(_check_zone)] = "Asia/Shanghai"
     pay_window: float = Field(default=1200, gt=0, le=86400)
     creates_per_minute: int = Field(default=10, ge=0, le=10_000)
+    values_per_minute: int = Field(default=200_000, ge=0, le=1_000_000_000)
     max_unpaid_orders: int = Field(default=5, ge=0, le=10_000)
     sweep_interval: float = Field(default=5, gt=0, le=3600)
     sweep_grace: float = Field(default=10, ge=0, le=3600)
     notify_url: Annotated[str, AfterValidator(_check_webhook)] = ""
     notify_secret: SecretStr = SecretStr("")
+    trusted_documents: Path | None = None
     graphiql: bool | None = None
     introspection: bool | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"

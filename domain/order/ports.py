@@ -1,6 +1,7 @@
 """What an order needs of others: the travel and payment services, and somebody who watches the clock."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -134,6 +135,30 @@ class CloseTimer(Protocol):
 
     def close_unpaid(self, sn: str, *, after: float) -> None:
         """Asks for an attempt to close the order in `after` seconds. Never blocks, never raises."""
+        ...
+
+
+class Watch(Protocol):
+    """One who watches one order."""
+
+    def wake(self) -> None:
+        """Says that the order may have changed. Never blocks, never raises; may be called from any thread."""
+        ...
+
+    async def changed(self) -> None:
+        """Waits until the order may have changed since it was asked last."""
+        ...
+
+
+class Changes(Protocol):
+    """Wakes whoever watches orders. May forget: they look for themselves now and then."""
+
+    def tell(self, sns: Collection[str]) -> None:
+        """Says that these orders have changed. Never blocks, never raises."""
+        ...
+
+    def watch(self, sn: str) -> AbstractContextManager[Watch]:
+        """Watches an order within the context."""
         ...
 
 

@@ -6,15 +6,17 @@ from domain.clock import Clock
 from domain.database import Database
 from domain.order.adoption import Adoption
 from domain.order.closing import Closing
+from domain.order.following import Following
 from domain.order.idempotency import Idempotency
 from domain.order.placing import Placing
-from domain.order.ports import CloseTimer, FairUse, NoLimit, Payments, Travel
+from domain.order.ports import Changes, CloseTimer, FairUse, NoLimit, Payments, Travel
 from domain.order.pricing import Rules
 from domain.order.service import Orders
 from domain.order.settlements import Settlements
 from domain.order.settling import Settling
 from domain.order.stays import Stays
 from domain.order.transitions import Transitions
+from domain.order.watches import LocalChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class OrderRoom:
     database: Database
     clock: Clock
     orders: Orders
+    following: Following
     closing: Closing
     settling: Settling
     transitions: Transitions
@@ -44,6 +47,7 @@ def assemble(
     timer: CloseTimer,
     fair_use: FairUse | None = None,
     announces: bool = False,
+    changes: Changes | None = None,
 ) -> OrderRoom:
     """Returns the order context.
 
@@ -56,8 +60,10 @@ def assemble(
         timer: who is told of each new order.
         fair_use: who sees to it that nobody takes too much of what is free; None sets no limit.
         announces: whether guests are told of each change.
+        changes: who wakes those that follow an order; None where they are all here.
     """
-    transitions = Transitions(database, clock, announces=announces)
+    changes = changes or LocalChanges()
+    transitions = Transitions(database, clock, changes, announces=announces)
     settling = Settling(database, clock, payments, transitions)
     closing = Closing(database, clock, payments, transitions, settling)
     idempotency = Idempotency(database, clock)
@@ -82,6 +88,7 @@ def assemble(
         database,
         clock,
         orders,
+        Following(database, clock, changes),
         closing,
         settling,
         transitions,

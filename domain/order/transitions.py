@@ -14,6 +14,7 @@ from domain import outbox
 from domain.clock import Clock
 from domain.database import Database
 from domain.order import letters, night_repository, repository, states
+from domain.order.ports import Changes
 from domain.order.states import CloseReason, TradeState
 
 
@@ -27,13 +28,15 @@ class Transitions:
     Args:
         database: where they are.
         clock: the present.
+        changes: who is told of each move once it is committed.
         announces: whether each move is announced to the guest; off, nobody listens and no letter is written.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, announces: bool = False) -> None:
+    def __init__(self, database: Database, clock: Clock, changes: Changes, *, announces: bool = False) -> None:
         self._database = database
         self._clock = clock
         self._announces = announces
+        self._changes = changes
 
     async def move(
         self,
@@ -91,7 +94,7 @@ class Transitions:
             return moved > 0
 
         try:
-            return set(sns) if await self._database.write(work) else set()
+            moved = await self._database.write(work)
         except _Partly:
             # Undone. The halves say more, down to one order, of which the row count says all.
             half = len(sns) // 2
@@ -100,3 +103,7 @@ class Transitions:
                 for part in (sns[:half], sns[half:])
             ]
             return parts[0] | parts[1]
+        if not moved:
+            return set()
+        self._changes.tell(sns)
+        return set(sns)

@@ -6,15 +6,17 @@ from sqlalchemy import Connection
 from starlette.applications import Starlette
 
 from bff.app import create_app
+from bff.http_server import HttpServer
 from domain.database import Database
-from domain.order.service import Orders
-from tests.bff.client import TOKENS, Client
+from domain.order.room import OrderRoom
+from tests.bff.client import Client
+from tests.bff.edges import edge_of
 from tests.bff.terminal import Terminal
 
 
 @pytest.fixture
-def app(orders: Orders, database: Database) -> Starlette:
-    return create_app(orders=orders, database=database, tokens=TOKENS, introspection=True)
+def app(room: OrderRoom, database: Database) -> Starlette:
+    return create_app(edge=edge_of(room), database=database)
 
 
 @pytest.fixture
@@ -25,9 +27,18 @@ async def client(app: Starlette) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def secretive(orders: Orders, database: Database) -> AsyncIterator[Client]:
+async def served(app: Starlette) -> AsyncIterator[int]:
+    """The port of the application on a real socket."""
+    server = HttpServer(app, host="127.0.0.1", port=0)
+    await server.start()
+    yield server.port
+    await server.stop()
+
+
+@pytest.fixture
+async def secretive(room: OrderRoom, database: Database) -> AsyncIterator[Client]:
     """A client of an edge that answers no question about its schema."""
-    made = Client(create_app(orders=orders, database=database, tokens=TOKENS, introspection=False))
+    made = Client(create_app(edge=edge_of(room, introspection=False), database=database))
     async with made.http:
         yield made
 

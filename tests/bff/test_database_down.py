@@ -14,8 +14,9 @@ from domain.engine import create_engine
 from domain.order.pricing import Rules
 from domain.order.room import assemble
 from tests.bff import documents
-from tests.bff.client import TOKENS, Client
+from tests.bff.client import Client
 from tests.bff.documents import stay
+from tests.bff.edges import edge_of
 from tests.clock import FrozenClock
 from tests.conftest import PAY_WINDOW, SHANGHAI
 from tests.fakes import FakePayments, FakeTimer, FakeTravel
@@ -30,7 +31,7 @@ async def edge_over(port: int, clock: FrozenClock, timer: FakeTimer) -> AsyncIte
     database = Database(create_engine(f"mysql+aiomysql://guest:secret@127.0.0.1:{port}/homestay"))
     rules, payments = Rules(zone=SHANGHAI, pay_window=PAY_WINDOW), FakePayments()
     room = assemble(database, clock, rules, travel=FakeTravel(), payments=payments, timer=timer)
-    client = Client(create_app(orders=room.orders, database=database, tokens=TOKENS, introspection=True))
+    client = Client(create_app(edge=edge_of(room), database=database))
     async with client.http:
         yield client
     await database.close()

@@ -20,7 +20,8 @@ from domain.order import backlog
 from domain.order.room import OrderRoom
 from domain.order.states import TradeState
 from domain.outbox import Outbox
-from tests.bff.client import TOKENS, Client, any_database
+from tests.bff.client import Client, any_database
+from tests.bff.edges import edge_of
 from tests.clock import FrozenClock
 from tests.conftest import NOW, PAY_WINDOW
 from tests.order.rows import REFUNDS, add_order, add_rows, after, create_row
@@ -39,7 +40,7 @@ WELL: Final = {
 def client_over(room: OrderRoom, database: Database, clock: FrozenClock) -> Client:
     """A client of an edge whose figures are those of this database."""
     metrics = Metrics(database, clock)
-    app = create_app(orders=room.orders, database=database, tokens=TOKENS, introspection=True, metrics=metrics)
+    app = create_app(edge=edge_of(room), database=database, metrics=metrics)
     return Client(app)
 
 
@@ -148,7 +149,7 @@ async def test_a_database_that_says_nothing_holds_no_scrape_up(room: OrderRoom, 
 
 @any_database
 async def test_where_nobody_watches_there_is_no_such_page(room: OrderRoom, database: Database) -> None:
-    app = create_app(orders=room.orders, database=database, tokens=TOKENS, introspection=True)
+    app = create_app(edge=edge_of(room), database=database)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
         assert (await http.get("/metrics")).status_code == 404
 

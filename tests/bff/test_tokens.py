@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,22 +16,26 @@ def encoded(**claims: Any) -> str:
     return jwt.encode({"jwtUserId": 7, "iat": now, "exp": now + MINUTE, **claims}, KEY, algorithm="HS256")
 
 
+def user_of(token: str) -> int:
+    return asyncio.run(TOKENS.caller(token)).user_id
+
+
 def reason(token: str, tokens: Tokens = TOKENS) -> str:
     with pytest.raises(InvalidToken) as refused:
-        tokens.user_id(token)
+        asyncio.run(tokens.caller(token))
     assert len(token) < 3 or token not in str(refused.value)
     return str(refused.value)
 
 
 @pytest.mark.parametrize("user", [1, 7, 2**63 - 1])
 def test_a_token_says_for_whom_it_was_signed(user: int) -> None:
-    assert TOKENS.user_id(TOKENS.sign(user, MINUTE)) == user
+    assert user_of(TOKENS.sign(user, MINUTE)) == user
 
 
 def test_a_token_of_the_existing_system_is_read() -> None:
     now = int(datetime.now(UTC).timestamp())
     token = jwt.encode({"exp": now + 60, "iat": now, "jwtUserId": 42}, KEY, algorithm="HS256")
-    assert TOKENS.user_id(token) == 42
+    assert user_of(token) == 42
 
 
 def test_a_token_has_what_the_existing_system_wants_of_it() -> None:
@@ -43,10 +48,17 @@ def test_a_token_ends() -> None:
     assert "expired" in reason(TOKENS.sign(7, -MINUTE))
 
 
+def test_it_says_until_when() -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    assert asyncio.run(TOKENS.caller(encoded(exp=now + MINUTE))).expires_at == now + MINUTE
+    # No calendar goes that far.
+    assert asyncio.run(TOKENS.caller(encoded(exp=2**60))).expires_at.year == 9999
+
+
 def test_clocks_may_differ_a_little() -> None:
     now = datetime.now(UTC)
-    assert TOKENS.user_id(encoded(iat=now + timedelta(seconds=2))) == 7
-    assert TOKENS.user_id(encoded(exp=now - timedelta(seconds=2))) == 7
+    assert user_of(encoded(iat=now + timedelta(seconds=2))) == 7
+    assert user_of(encoded(exp=now - timedelta(seconds=2))) == 7
     assert reason(encoded(iat=now + MINUTE))
     assert reason(encoded(exp=now - MINUTE))
 

@@ -18,6 +18,7 @@ from domain.order.pricing import Rules
 from domain.order.room import OrderRoom, assemble
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 from domain.order.transitions import Transitions
+from domain.order.watches import LocalChanges
 from tests.clock import FrozenClock
 from tests.conftest import NOW, PAY_WINDOW, SHANGHAI
 from tests.fakes import FakePayments, FakeTimer, FakeTravel
@@ -141,7 +142,7 @@ async def test_of_a_batch_only_what_nobody_else_decided_is_moved(
     others = {sns[index] for index in taken}
     for sn in others:
         assert await room.transitions.move(sn, current=WAIT_PAY, to=WAIT_USE)
-    announcing = Transitions(database, room.clock, announces=True)
+    announcing = Transitions(database, room.clock, LocalChanges(), announces=True)
     moved = await announcing.move_many(sns, current=WAIT_PAY, to=CANCELLED, reason=TIMEOUT)
     assert moved == set(sns) - others
     for sn in sns:

@@ -14,6 +14,7 @@ from domain.order.room import OrderRoom
 from domain.order.states import PaymentStatus, TradeState
 from domain.order.stays import Ended, Stays
 from domain.order.transitions import Transitions
+from domain.order.watches import LocalChanges
 from tests.clock import FrozenClock
 from tests.conftest import NOW
 from tests.factories import create_stays
@@ -72,7 +73,7 @@ async def test_a_stay_ends_when_its_day_of_leaving_is_over_and_not_before(
 async def test_the_day_is_the_one_where_the_homestay_stands(
     database: Database, clock: FrozenClock, zone: str, over: datetime
 ) -> None:
-    stays = Stays(database, clock, ZoneInfo(zone), Transitions(database, clock))
+    stays = Stays(database, clock, ZoneInfo(zone), Transitions(database, clock, LocalChanges()))
     await add_order(database, trade_state=WAIT_USE)
     clock.at = over - MOMENT
     assert await stays.end_stays() == Ended()
@@ -125,7 +126,7 @@ async def test_whoever_comes_in_the_last_moment_came_or_is_refused_and_never_bot
 ) -> None:
     orders = [await add_order(database, trade_state=WAIT_USE) for _ in range(20)]
     late = FrozenClock(OVER)
-    ending = Stays(database, late, ZoneInfo("Asia/Shanghai"), Transitions(database, late))
+    ending = Stays(database, late, ZoneInfo("Asia/Shanghai"), Transitions(database, late, LocalChanges()))
     clock.at = OVER - MOMENT
     came, _ = await asyncio.gather(
         asyncio.gather(*(stays.check_in(order.sn, "8CHARS00") for order in orders), return_exceptions=True),

@@ -1,0 +1,117 @@
+"""Reads what a client sends into one request, or a refusal: bytes, a GET's address, or a message of a WebSocket."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from starlette.requests import Request
+from strawberry.http.parse_content_type import parse_content_type
+
+from bff.errors import EdgeCode
+
+# Bytes. An operation of the contract with every field takes 3 KiB.
+MAX_BODY: Final = 64 * 1024
+
+JSON: Final = "application/json"
+
+
+class Refused(HTTPException):
+    """No GraphQL request, or none that is answered: the reason is for the client.
+
+    Args:
+        status: of the answer.
+        reason: for people.
+        code: for programs.
+    """
+
+    def __init__(self, status: int, reason: str, code: EdgeCode = EdgeCode.BAD_REQUEST) -> None:
+        super().__init__(status, reason)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A request as the client put it, each member of its right kind.
+
+    Attributes:
+        query: the document; None where it is named instead.
+        document_id: the name of a document that the server knows.
+        variables: of the operation.
+        operation_name: which operation of the document is meant.
+        extensions: what goes beyond the specification.
+    """
+
+    query: str | None
+    document_id: str | None
+    variables: dict[str, Any] | None
+    operation_name: str | None
+    extensions: dict[str, Any]
+
+
+async def read(request: AsyncHTTPRequestAdapter) -> Said:
+    """Reads a request: its JSON body, or what a GET says in its address.
+
+    Raises:
+        Refused: it has no such form; nothing was executed.
+    """
+    if request.method == "GET":
+        return said(_parameters(request.query_params))
+    media_type, parameters = parse_content_type(request.content_type or "")
+    if media_type.lower() != JSON or parameters.get("charset", "utf-8").lower() != "utf-8":
+        raise Refused(415, "The body must be application/json in UTF-8.")
+    return said(_parse(await _read(request._request)))  # type: ignore[attr-defined]  # noqa: SLF001 -- the adapter hides the stream
+
+
+def said(members: object) -> Said:
+    """Checks that a request has the members that a request has.
+
+    Raises:
+        Refused: one is of another kind.
+    """
+    if not isinstance(members, dict):
+        raise Refused(400, "The body must be a JSON object.")
+    return Said(
+        query=_member(members, "query", str) or None,
+        document_id=_member(members, "documentId", str) or None,
+        variables=_member(members, "variables", dict),
+        operation_name=_member(members, "operationName", str) or None,
+        extensions=_member(members, "extensions", dict) or {},
+    )
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_BODY:
+            raise Refused(413, f"The body is larger than {MAX_BODY} bytes.")
+    return bytes(body)
+
+
+def _parse(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Refused(400, "The body is not JSON in UTF-8.") from None
+
+
+def _parameters(given: Mapping[str, str | list[str] | None]) -> dict[str, Any]:
+    parameters: dict[str, Any] = {**given}
+    for name in ("variables", "extensions"):
+        if value := given.get(name):
+            try:
+                parameters[name] = orjson.loads(str(value))
+            except orjson.JSONDecodeError:
+                raise Refused(400, f"`{name}` is not JSON.") from None
+        else:
+            parameters.pop(name, None)
+    return parameters
+
+
+def _member(members: dict[str, Any], name: str, kind: type) -> Any:  # noqa: ANN401 -- as the kind says
+    value = members.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise Refused(400, f"`{name}` must be {'a string' if kind is str else 'an object'}.")
+    return value

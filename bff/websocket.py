@@ -1,0 +1,192 @@
+"""graphql-transport-ws, within this edge's limits: who asks, for how long, how much at once, and how fast they read."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import structlog
+from graphql import GraphQLError
+from starlette.websockets import WebSocketDisconnect
+from strawberry.asgi import ASGIWebSocketAdapter
+from strawberry.http.exceptions import WebSocketDisconnected
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage,
+    Message,
+    SubscribeMessage,
+)
+from strawberry.types.execution import ExecutionResult, PreExecutionError
+from strawberry.utils.aio import aclosing
+
+from bff import request_body
+from bff.context import EXPIRED, RequestContext
+from bff.errors import EdgeCode
+from bff.event_stream import SLOWEST
+from bff.request_body import Refused, Said
+
+if TYPE_CHECKING:
+    from bff.endpoint import Endpoint
+
+log = structlog.get_logger(__name__)
+
+# Operations under way on one connection.
+MAX_OPERATIONS: Final = 20
+# Bytes of the longest id of an operation; clients make UUIDs or count.
+MAX_ID: Final = 128
+
+# Close codes of the protocol.
+UNAUTHORIZED: Final = 4401
+FORBIDDEN: Final = 4403
+SUBSCRIBER_EXISTS: Final = 4409
+# RFC 6455: try again later.
+TOO_SLOW: Final = 1013
+
+
+class Socket(ASGIWebSocketAdapter):
+    """A WebSocket whose reader must keep up."""
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        """Sends a message.
+
+        Raises:
+            WebSocketDisconnected: the client is gone, or reads too slowly.
+        """
+        try:
+            async with asyncio.timeout(SLOWEST):
+                await self.ws.send_text(self.view.encode_json_string(message))
+        except TimeoutError:
+            log.info("a reader of a WebSocket was too slow")
+            await self.close(TOO_SLOW, "The messages were not read in time.")
+            raise WebSocketDisconnected from None
+        except (WebSocketDisconnect, OSError) as error:
+            raise WebSocketDisconnected from error
+
+    async def close(self, code: int, reason: str) -> None:
+        """Closes it, if it is still there."""
+        # Two may want to close it, and a client may do so itself.
+        with suppress(RuntimeError, OSError, TimeoutError):
+            async with asyncio.timeout(SLOWEST):
+                await super().close(code, reason)
+
+
+class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
+    """One client's connection."""
+
+    view: "Endpoint"
+    _expiry: asyncio.Task[None] | None = None
+
+    async def handle_message(self, message: Message) -> None:
+        """Takes a message, if it is one."""
+        if not isinstance(message, dict) or not isinstance(message.get("id", ""), str):
+            await self.handle_invalid_message("Failed to parse message")
+            return
+        await super().handle_message(message)
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        """Learns who is asking, and until when."""
+        await super().handle_connection_init(message)
+        if self.connection_acknowledged and self.context.caller is not None and self._expiry is None:
+            self._expiry = asyncio.create_task(self._expire(self.context.seconds_left), name="token expires")
+
+    async def _expire(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        # Its streams end by themselves and say why; so the client hears it once more, from the connection.
+        await asyncio.sleep(0.1)
+        await self.websocket.close(FORBIDDEN, EXPIRED)
+
+    async def shutdown(self) -> None:
+        """Ends all that goes on here."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            await asyncio.wait({self._expiry})
+        await super().shutdown()
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        """Begins an operation, if it is one and there is room for it."""
+        name = message.get("id")
+        try:
+            said = request_body.said(message.get("payload"))
+        except Refused as refused:
+            await self.handle_invalid_message(refused.reason)
+            return
+        if not self.connection_acknowledged:
+            await self.websocket.close(UNAUTHORIZED, "Unauthorized")
+        elif not name or len(name) > MAX_ID:
+            await self.handle_invalid_message("An operation needs an id.")
+        elif name in self.operations:
+            await self.websocket.close(SUBSCRIBER_EXISTS, f"Subscriber for {name} already exists")
+        else:
+            operation = _Operation(self, name, said)
+            self.operations[name] = operation
+            operation.task = asyncio.create_task(self.run_operation(operation), name="operation of a WebSocket")
+            operation.task.add_done_callback(self._task_done)
+
+    async def run_operation(self, operation: Operation[RequestContext, None]) -> None:
+        """Runs one operation, and tells its client what comes of it."""
+        said = cast("_Operation", operation).said
+        try:
+            with suppress(WebSocketDisconnected):
+                await self._run(operation, said)
+                await operation.send_operation_message({"id": operation.id, "type": "complete"})
+        finally:
+            self.operations.pop(operation.id, None)
+
+    async def _run(self, operation: Operation[RequestContext, None], said: Said) -> None:
+        if len(self.operations) > MAX_OPERATIONS:
+            await operation.send_initial_errors([_too_many()])
+            return
+        edge = self.view.edge
+        try:
+            query = await edge.documents.text(said)
+        except Refused as refused:
+            await operation.send_initial_errors([GraphQLError(refused.reason, extensions={"code": refused.code})])
+            return
+        results = await self.schema.stream(
+            query,
+            variable_values=said.variables,
+            context_value=self.context.again(),
+            operation_name=said.operation_name,
+            operation_extensions=said.extensions,
+        )
+        async with aclosing(results):
+            async for result in results:
+                if isinstance(result, PreExecutionError):
+                    await operation.send_initial_errors(result.errors or [])
+                    return
+                await operation.send_next(cast("ExecutionResult", result))
+        await edge.documents.passed(said)
+
+    def forget_id(self, id: str) -> None:  # noqa: A002 -- Strawberry's signature
+        """Frees an operation's id."""
+        self.operations.pop(id, None)
+
+
+class _Operation(Operation[RequestContext, None]):
+    """One operation, whose answers look as all answers of this edge do."""
+
+    __slots__ = ("said",)
+
+    def __init__(self, handler: Connection, id: str, said: Said) -> None:  # noqa: A002 -- Strawberry's signature
+        super().__init__(handler, id, said.query or "", said.variables, said.operation_name)
+        self.said = said
+
+    async def send_initial_errors(self, errors: list[GraphQLError]) -> None:
+        """Says why nothing was executed."""
+        answer = self._told(PreExecutionError(data=None, errors=errors))
+        await self.send_operation_message({"id": self.id, "type": "error", "payload": answer["errors"]})
+
+    async def send_next(self, execution_result: ExecutionResult) -> None:
+        """Says what came."""
+        await self.send_operation_message({"id": self.id, "type": "next", "payload": self._told(execution_result)})
+
+    def _told(self, result: ExecutionResult) -> Any:  # noqa: ANN401 -- an answer as JSON
+        connection = cast("Connection", self.handler)
+        return connection.view.edge.answer(result, connection.context.request_id)
+
+
+def _too_many() -> GraphQLError:
+    return GraphQLError(
+        f"At most {MAX_OPERATIONS} operations may be under way on one connection.",
+        extensions={"code": EdgeCode.RATE_LIMITED, "retryAfter": 1},
+    )

@@ -10,7 +10,7 @@ import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from graphql import GraphQLError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
@@ -25,7 +25,6 @@ from bff import idempotency_key, request_body
 from bff.context import RequestContext
 from bff.edge import Edge
 from bff.errors import EdgeCode
-from bff.event_stream import EVENTS, EventStream
 from bff.request_body import JSON, Refused, Said
 from bff.tokens import bearer
 from bff.websocket import Connection, Socket
@@ -34,6 +33,7 @@ from bff.websocket import Connection, Socket
 PREFLIGHT: Final = ("GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
 
 GRAPHQL_JSON: Final = "application/graphql-response+json"
+EVENTS: Final = "text/event-stream"
 
 # Seconds for an answer: above what asking the database and two services may take, below the server's grace at a stop.
 BUDGET: Final = 9.0
@@ -106,6 +106,14 @@ class Endpoint(GraphQL[RequestContext, None]):
         if token is not None and context.caller is None:
             raise ConnectionRejectionError
         return UnsetType()
+
+    def decode_json(self, data: str | bytes) -> object:
+        """Reads JSON: no depth and no number of digits is a bug."""
+        return orjson.loads(data)
+
+    def encode_json(self, data: object) -> str | bytes:
+        """Writes JSON."""
+        return orjson.dumps(data)
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
         """Reads a request, and finds the document that it means.
@@ -181,7 +189,7 @@ class Endpoint(GraphQL[RequestContext, None]):
         headers: Mapping[str, str],
     ) -> Response:
         """The answer as server-sent events."""
-        return EventStream(stream(), headers=headers)
+        return StreamingResponse(stream(), headers=headers)
 
 
 def request_id(request: Request | WebSocket) -> str:

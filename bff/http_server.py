@@ -13,6 +13,8 @@ from bff.request_body import MAX_BODY
 
 # Seconds for requests under way to finish; above the longest request, below what an orchestrator waits.
 GRACE: Final = 10
+# Seconds that a client may leave unread what was sent to it, with all buffers full, before it is cut off.
+SLOWEST: Final = 15.0
 # Idle connections count too, so this only guards against a leak.
 MAX_CONNECTIONS: Final = 1000
 
@@ -63,6 +65,10 @@ class HttpServer:
         listener = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                # Connections inherit it. Nothing above the kernel can end one whose client does not read: to close it
+                # politely is to wait until it has read all.
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(SLOWEST * 1000))
             listener.bind((self._host, self._port))
         except OSError as error:
             listener.close()

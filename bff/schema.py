@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import date
-from typing import Annotated, Final, cast
+from typing import Annotated, Any, Final, cast
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import DisableIntrospection, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types.execution import ExecutionContext
+from strawberry.schema.schema import StreamResult
+from strawberry.types.execution import ExecutionContext, PreExecutionError
 from strawberry.types.unset import UNSET
 
 from bff import errors, homestays, ids
@@ -179,6 +180,19 @@ class Schema(strawberry.Schema):
     def process_errors(self, errors_: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:  # noqa: ARG002 -- Strawberry's signature
         for error in errors_:
             errors.record(error)
+
+    async def stream(self, *args: Any, **kwargs: Any) -> StreamResult:  # noqa: ANN401 -- passed through
+        """Runs an operation whose answers are several. What the gate refuses is its one answer, as in `execute`."""
+        return _refusals_answered(await super().stream(*args, **kwargs))
+
+
+async def _refusals_answered(results: StreamResult) -> StreamResult:
+    try:
+        async with aclosing(results):
+            async for result in results:
+                yield result
+    except GraphQLError as refusal:
+        yield PreExecutionError(data=None, errors=[refusal])
 
 
 def build(*, introspection: bool) -> Schema:

@@ -1,4 +1,4 @@
-"""graphql-transport-ws, within this edge's limits: who asks, for how long, how much at once, and how fast they read."""
+"""graphql-transport-ws, within this edge's limits: who asks, for how long, and how much at once."""
 
 import asyncio
 from collections.abc import Mapping
@@ -22,7 +22,6 @@ from strawberry.utils.aio import aclosing
 from bff import request_body
 from bff.context import EXPIRED, RequestContext
 from bff.errors import EdgeCode
-from bff.event_stream import SLOWEST
 from bff.request_body import Refused, Said
 
 if TYPE_CHECKING:
@@ -39,35 +38,27 @@ MAX_ID: Final = 128
 UNAUTHORIZED: Final = 4401
 FORBIDDEN: Final = 4403
 SUBSCRIBER_EXISTS: Final = 4409
-# RFC 6455: try again later.
-TOO_SLOW: Final = 1013
 
 
 class Socket(ASGIWebSocketAdapter):
-    """A WebSocket whose reader must keep up."""
+    """A WebSocket whose messages are text."""
 
     async def send_json(self, message: Mapping[str, object]) -> None:
         """Sends a message.
 
         Raises:
-            WebSocketDisconnected: the client is gone, or reads too slowly.
+            WebSocketDisconnected: the client is gone, or reads so slowly that the server has given it up.
         """
         try:
-            async with asyncio.timeout(SLOWEST):
-                await self.ws.send_text(self.view.encode_json_string(message))
-        except TimeoutError:
-            log.info("a reader of a WebSocket was too slow")
-            await self.close(TOO_SLOW, "The messages were not read in time.")
-            raise WebSocketDisconnected from None
-        except (WebSocketDisconnect, OSError) as error:
+            await self.ws.send_text(self.view.encode_json_string(message))
+        except (WebSocketDisconnect, RuntimeError, OSError) as error:
+            # RuntimeError is how Starlette says that it was closed already.
             raise WebSocketDisconnected from error
 
     async def close(self, code: int, reason: str) -> None:
-        """Closes it, if it is still there."""
-        # Two may want to close it, and a client may do so itself.
-        with suppress(RuntimeError, OSError, TimeoutError):
-            async with asyncio.timeout(SLOWEST):
-                await super().close(code, reason)
+        """Closes it, if it is still there: two may want to, and the client may do so itself."""
+        with suppress(WebSocketDisconnect, RuntimeError, OSError):
+            await super().close(code, reason)
 
 
 class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
@@ -129,8 +120,12 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
             with suppress(WebSocketDisconnected):
                 await self._run(operation, said)
                 await operation.send_operation_message({"id": operation.id, "type": "complete"})
+        except Exception as error:
+            log.exception("an operation of a WebSocket failed", exc_info=error)
         finally:
-            self.operations.pop(operation.id, None)
+            # A message that is its last has freed its id already, maybe for another operation.
+            if self.operations.get(operation.id) is operation:
+                del self.operations[operation.id]
 
     async def _run(self, operation: Operation[RequestContext, None], said: Said) -> None:
         if len(self.operations) > MAX_OPERATIONS:

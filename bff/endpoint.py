@@ -179,6 +179,8 @@ class Endpoint(GraphQL[RequestContext, None]):
         response = Response(orjson.dumps(response_data), status_code=status, media_type=media_type)
         if status == HTTPStatus.UNAUTHORIZED:
             response.headers["www-authenticate"] = "Bearer"
+        elif status == HTTPStatus.TOO_MANY_REQUESTS:
+            response.headers["retry-after"] = str(_retry_after(cast("dict[str, Any]", response_data)))
         return response
 
     async def create_streaming_response(
@@ -227,6 +229,10 @@ def _status(answer: dict[str, Any]) -> int:
     if EdgeCode.UNAUTHENTICATED in codes:
         return HTTPStatus.UNAUTHORIZED
     return HTTPStatus.TOO_MANY_REQUESTS if EdgeCode.RATE_LIMITED in codes else HTTPStatus.BAD_REQUEST
+
+
+def _retry_after(answer: dict[str, Any]) -> int:
+    return max(int(error["extensions"].get("retryAfter", 0)) for error in answer["errors"])
 
 
 def _refuse(request: Request, refused: HTTPException) -> Response:

@@ -14,6 +14,7 @@ from graphql import GraphQLEnumType, build_schema
 
 from bff.app import create_app
 from bff.errors import EdgeCode
+from bff.http_server import HttpServer
 from bff.sdl import print_sdl
 from bff.tokens import Tokens
 from domain.database import Database
@@ -78,12 +79,14 @@ async def client(database: Database, clock: FrozenClock) -> AsyncIterator[httpx.
         )
         tokens = Tokens(KEY)
         app = create_app(edge=edge_of(room, tokens=tokens), database=database)
+        server = HttpServer(app, host="127.0.0.1", port=0)
+        await server.start()
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app),
-            base_url="http://docs",
+            base_url=f"http://127.0.0.1:{server.port}",
             headers={"Authorization": f"Bearer {tokens.sign(7, PAY_WINDOW)}"},
         ) as client:
             yield client
+        await server.stop()
     await travel.stop(0)
     await payment.stop(0)
 
@@ -97,13 +100,25 @@ def alike(shown: Any, given: Any, name: str = "") -> Any:
     return shown if name in DRAWN and type(shown) is type(given) else given
 
 
+async def answer_to(client: httpx.AsyncClient, sent: dict[str, Any]) -> Any:
+    """The answer to an operation; of a subscription, the first."""
+    if not sent["query"].startswith("subscription"):
+        return (await client.post("/graphql", json=sent)).json()
+    accept = {"Accept": "text/event-stream"}
+    async with client.stream("POST", "/graphql", json=sent, headers=accept) as response:
+        async for line in response.aiter_lines():
+            if line.startswith("data: "):
+                return json.loads(line.removeprefix("data: "))
+    raise AssertionError("there was no answer")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 async def test_every_operation_answers_as_the_page_shows(client: httpx.AsyncClient, page: Path) -> None:
     placed = ""
     for example in examples(page):
         variables = {"sn": placed} if "$sn" in example.operation else None
         sent = {"query": example.operation, "variables": variables}
-        answer = (await client.post("/graphql", json=sent)).json()
+        answer = await answer_to(client, sent)
         assert alike(example.answer, answer) == example.answer, f"{example.page}: {example.operation}"
         created = (answer.get("data") or {}).get("createHomestayOrder") or {}
         placed = (created.get("order") or {}).get("sn", placed)

@@ -182,6 +182,26 @@ mutation CancelOrder($sn: ID!) {
 }
 """
 
+_FOLLOW: Final = """\
+# Follows an order: how it stands now, then each change.
+# Put the order's `sn` into the variables, run this,
+# and cancel or pay the order in another tab.
+subscription FollowOrder($sn: ID!) {
+  homestayOrderChanged(sn: $sn) {
+    sn
+    tradeState
+    closeReason
+    payBefore
+    history {
+      at
+      from
+      to
+      reason
+    }
+  }
+}
+"""
+
 _QUOTE: Final = """\
 # What a stay costs and whether it is free,
 # without ordering it.
@@ -284,6 +304,7 @@ def tabs(today: date) -> tuple[Tab, ...]:
         Tab("List my orders", _LIST, {"first": 10}),
         Tab("One order in detail", _DETAIL, {"sn": _SN}),
         Tab("Pay an order", _PAY, {"sn": _SN}),
+        Tab("Follow an order", _FOLLOW, {"sn": _SN}),
         Tab("Cancel an order", _CANCEL, {"sn": _SN}),
         Tab("Ask the price", _QUOTE, quote),
         Tab("See free nights", _FREE, calendar),

@@ -35,7 +35,9 @@ function offer(tab) {
 }
 
 function requestOf() {
-  const headers = { 'Content-Type': 'application/json', Accept: 'application/graphql-response+json, application/json' };
+  const accepted = ['application/graphql-response+json', 'application/json'];
+  if (/^\s*subscription\b/m.test(query.value)) accepted.unshift('text/event-stream');
+  const headers = { 'Content-Type': 'application/json', Accept: accepted.join(', ') };
   const given = token.value.trim();
   if (given) headers.Authorization = `Bearer ${given}`;
   const body = { query: query.value };
@@ -58,6 +60,17 @@ function inForm(text) {
   }
 }
 
+/** Show what comes of a subscription, until its end or until something else is run. */
+async function follow(answer) {
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    text += part.value;
+    const events = [...text.matchAll(/^data: (.+)$/gm)].map(([, data]) => inForm(data.trim()));
+    show(`${answer.status} ${answer.statusText} · ${events.length} so far`, events.reverse().join('\n\n'));
+  }
+}
+
 async function send() {
   running?.abort();
   const mine = new AbortController();
@@ -66,6 +79,10 @@ async function send() {
   const start = performance.now();
   try {
     const answer = await fetch(endpoint, { ...requestOf(), signal: mine.signal });
+    if (answer.headers.get('Content-Type').startsWith('text/event-stream')) {
+      await follow(answer);
+      return;
+    }
     const text = await answer.text();
     const took = Math.round(performance.now() - start);
     show(`${answer.status} ${answer.statusText} · ${took} ms`, inForm(text), !answer.ok);

@@ -40,8 +40,10 @@ async function start() {
   const root = document.querySelector('#root');
   try {
     const session = await fetchSession();
-    // Subscriptions go in here: `wsClient` (or `subscriptionUrl`) beside `url`, once the server speaks graphql-ws.
-    const fetcher = createGraphiQLFetcher({ url: session.endpoint });
+    // A socket has no headers; those of the editor, and with them the token, go along when it is opened.
+    const socket = new URL(session.endpoint, location.href);
+    socket.protocol = socket.protocol.replace('http', 'ws');
+    const fetcher = createGraphiQLFetcher({ url: session.endpoint, subscriptionUrl: socket.href });
     // They fill every tab, one of the last visit too, for GraphiQL does not keep headers.
     const headers = session.token ? JSON.stringify({ Authorization: `Bearer ${session.token}` }, null, 2) : undefined;
     createRoot(root).render(<Page fetcher={fetcher} headers={headers} tabs={tabsToOpen(session)} />);

@@ -36,7 +36,7 @@ TOKEN_TTL: Final = timedelta(hours=24)
 
 def demo_token(settings: Settings) -> str:
     """A token for the demo guest, good for a day."""
-    return Tokens(settings.key).sign(DEMO_USER, TOKEN_TTL)
+    return Tokens.of(settings).sign(DEMO_USER, TOKEN_TTL)
 
 
 async def run_all(settings: Settings, greet: Callable[[HttpServer], None]) -> None:
@@ -95,7 +95,7 @@ def _http(settings: Settings, room: OrderRoom) -> HttpServer:
     app = create_app(
         orders=room.orders,
         database=room.database,
-        tokens=Tokens(settings.key),
+        tokens=Tokens.of(settings),
         introspection=settings.introspects,
         metrics=Metrics(room.database, room.clock),
         explorer_routes=page,

@@ -5,15 +5,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bff import schema
+from bff import guards, schema
 from bff.endpoint import Endpoint
 from bff.metrics import Metrics
-from bff.request_id import RequestId
 from bff.tokens import Tokens
 from domain.database import Database
 from domain.errors import DatabaseUnavailable
@@ -31,6 +29,8 @@ def create_app(
     introspection: bool,
     metrics: Metrics | None = None,
     explorer_routes: Sequence[BaseRoute] = (),
+    origins: Sequence[str] = (),
+    production: bool = False,
 ) -> Starlette:
     """Returns the application.
 
@@ -41,17 +41,19 @@ def create_app(
         introspection: whether the schema may be asked about itself.
         metrics: answers /metrics; None where nobody watches.
         explorer_routes: the GraphiQL page's, none where it is off.
+        origins: whose pages may ask from a browser, beside our own.
+        production: whether real guests are served, who are to come by TLS alone.
     """
     endpoint = Endpoint(schema.build(introspection=introspection), orders, tokens, suggestions=introspection)
     return Starlette(
         routes=[
-            Route("/graphql", endpoint),
+            Route("/graphql", endpoint, middleware=guards.around_graphql()),
             Route("/livez", _alive),
             Route("/readyz", _readiness(database)),
             *([Route("/metrics", metrics.answer, methods=["GET"])] if metrics else []),
             *explorer_routes,
         ],
-        middleware=[Middleware(RequestId)],
+        middleware=guards.around_all(origins=origins, production=production),
     )
 
 

@@ -99,6 +99,8 @@ def _http(settings: Settings, room: OrderRoom) -> HttpServer:
         introspection=settings.introspects,
         metrics=Metrics(room.database, room.clock),
         explorer_routes=page,
+        origins=settings.origins,
+        production=settings.production,
     )
     return HttpServer(app, host=settings.host, port=settings.port)
 

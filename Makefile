@@ -7,7 +7,7 @@ AT_ONCE := --numprocesses $(or $(JOBS),3) --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos bench check format lock proto explorer servers clean
+.PHONY: help run test chaos bench check format lock proto docs explorer servers clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ format: $(VENV)/.dev ## put the code into its form
 
 proto: $(VENV)/.dev ## generate the gRPC modules anew from proto/*.proto
 	@$(BIN)/python -m proto
+
+docs: $(VENV)/.dev ## write the tables of error codes in docs/errors.md anew
+	@$(BIN)/python -m bff.errors_page docs/errors.md
 
 lock: $(VENV)/.dev ## resolve the dependencies anew and pin them with their hashes
 	@$(BIN)/python requirements/lock.py

@@ -5,15 +5,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
+from bff import guards
 from bff.edge import Edge
 from bff.endpoint import Endpoint
 from bff.metrics import Metrics
-from bff.request_id import RequestId
 from domain.database import Database
 from domain.errors import DatabaseUnavailable
 
@@ -27,6 +26,8 @@ def create_app(
     database: Database,
     metrics: Metrics | None = None,
     explorer_routes: Sequence[BaseRoute] = (),
+    origins: Sequence[str] = (),
+    production: bool = False,
 ) -> Starlette:
     """Returns the application.
 
@@ -35,18 +36,20 @@ def create_app(
         database: asked by /readyz.
         metrics: answers /metrics; None where nobody watches.
         explorer_routes: the GraphiQL page's, none where it is off.
+        origins: whose pages may ask from a browser, beside our own.
+        production: whether real guests are served, who are to come by TLS alone.
     """
     endpoint = Endpoint(edge)
     return Starlette(
         routes=[
-            Route("/graphql", endpoint),
+            Route("/graphql", endpoint, middleware=guards.around_graphql()),
             WebSocketRoute("/graphql", endpoint),
             Route("/livez", _alive),
             Route("/readyz", _readiness(database)),
             *([Route("/metrics", metrics.answer, methods=["GET"])] if metrics else []),
             *explorer_routes,
         ],
-        middleware=[Middleware(RequestId)],
+        middleware=guards.around_all(origins=origins, production=production),
     )
 
 

@@ -126,8 +126,10 @@ def token(
     match = _DURATION.fullmatch(ttl)
     if match is None:
         fail(f"--ttl: {ttl!r} is no duration; expected for example 90s, 30m, 1h or 7d")
+    if not settings().key:
+        fail(f"{PREFIX}JWT_SECRET: tokens are signed by others here ({PREFIX}JWT_JWKS_URL), unless this is set too")
     seconds = int(match[1]) * _UNITS[match[2] or "s"]
-    say(Tokens(settings().key).sign(user, timedelta(seconds=seconds)))
+    say(Tokens.of(settings()).sign(user, timedelta(seconds=seconds)))
 
 
 @app.command()

@@ -21,7 +21,7 @@ def _publish(enum: type[Enum], description: str, members: Mapping[Any, str], nam
 
 
 # What only other services and the worker come to hear.
-_NOT_FOR_GUESTS: Final = {ErrorCode.PAYMENT_NOT_FOUND, ErrorCode.REFUND_UNSUPPORTED, ErrorCode.ANNOUNCEMENT_REFUSED}
+NOT_FOR_GUESTS: Final = {ErrorCode.PAYMENT_NOT_FOUND, ErrorCode.REFUND_UNSUPPORTED, ErrorCode.ANNOUNCEMENT_REFUSED}
 
 _publish(
     TradeState,
@@ -41,6 +41,6 @@ _publish(PaymentStatus, "The payment service's state.", dict.fromkeys(PaymentSta
 _publish(
     ErrorCode,
     "Machine-readable cause of a refused mutation. New values may be added.",
-    dict.fromkeys(set(ErrorCode) - _NOT_FOR_GUESTS, ""),
+    dict.fromkeys(set(ErrorCode) - NOT_FOR_GUESTS, ""),
     name="OrderErrorCode",
 )

@@ -5,6 +5,7 @@ can't be used, a query that is refused, an upstream that is down, and bugs, whic
 """
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from bff.context import Unauthenticated
-from domain.errors import Failure, RateLimited, Refusal
+from domain.errors import Explanation, Failure, RateLimited, Refusal
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,38 @@ class EdgeCode(StrEnum):
     OPERATION_TOO_COMPLEX = "OPERATION_TOO_COMPLEX"
     UPSTREAM_UNAVAILABLE = "UPSTREAM_UNAVAILABLE"
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
+
+
+EXPLAINED: Final[Mapping[EdgeCode, Explanation]] = {
+    EdgeCode.GRAPHQL_PARSE_FAILED: Explanation("the document is not GraphQL", "mend the client"),
+    EdgeCode.GRAPHQL_VALIDATION_FAILED: Explanation("it does not fit the schema", "mend the client"),
+    EdgeCode.OPERATION_RESOLUTION_FAILURE: Explanation(
+        "it is not said which operation of the document is meant, or there is no such one", "mend the client"
+    ),
+    EdgeCode.BAD_USER_INPUT: Explanation("a variable or argument does not fit", "show the message"),
+    EdgeCode.BAD_REQUEST: Explanation("the request is no GraphQL request at all", "mend the client"),
+    EdgeCode.PERSISTED_QUERY_NOT_FOUND: Explanation(
+        "only the hash of a document was sent, and it is not known here (any more)", "send hash and document together"
+    ),
+    EdgeCode.UNAUTHENTICATED: Explanation("no token, or a bad or expired one; nothing was resolved", "sign in again"),
+    EdgeCode.FORBIDDEN: Explanation(
+        "it is not allowed here: where a manifest says which documents are run, no other is", "mend the client"
+    ),
+    EdgeCode.RATE_LIMITED: Explanation(
+        "the guest asked for too much in a minute, or follows too many orders; nothing was resolved",
+        "try again after `retryAfter` seconds",
+    ),
+    EdgeCode.OPERATION_TOO_COMPLEX: Explanation(
+        "the document asks for too much; `limit` says of what, `value` how much it asks for, `max` how much it may",
+        "ask for less at once",
+    ),
+    EdgeCode.UPSTREAM_UNAVAILABLE: Explanation(
+        "at the error's `path` there is `null` because another service, or the database, can't be used right now; "
+        "all else is as asked for",
+        "show what is there, offer to try again",
+    ),
+    EdgeCode.INTERNAL_SERVER_ERROR: Explanation("a bug of ours, masked and logged", "apologise, quote `requestId`"),
+}
 
 
 def is_bug(error: GraphQLError) -> bool:

@@ -41,7 +41,7 @@ TOKEN_TTL: Final = timedelta(hours=24)
 
 def demo_token(settings: Settings) -> str:
     """A token for the demo guest, good for a day."""
-    return Tokens(settings.key).sign(DEMO_USER, TOKEN_TTL)
+    return Tokens.of(settings).sign(DEMO_USER, TOKEN_TTL)
 
 
 async def run_all(settings: Settings, greet: Callable[[HttpServer], None]) -> None:
@@ -101,9 +101,10 @@ def _http(settings: Settings, room: OrderRoom, documents: Documents) -> HttpServ
         schema.build(introspection=settings.introspects),
         room.orders,
         room.following,
-        Tokens(settings.key),
+        Tokens.of(settings),
         Allowance(settings.values_per_minute),
         documents,
+        settings.origins,
         suggestions=settings.introspects,
     )
     app = create_app(
@@ -111,6 +112,8 @@ def _http(settings: Settings, room: OrderRoom, documents: Documents) -> HttpServ
         database=room.database,
         metrics=Metrics(room.database, room.clock),
         explorer_routes=page,
+        origins=settings.origins,
+        production=settings.production,
     )
     return HttpServer(app, host=settings.host, port=settings.port)
 

@@ -5,12 +5,13 @@ import uuid
 from typing import Final
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HEADER: Final = "x-request-id"
+HEADER: Final = b"x-request-id"
 # What a proxy or client may send as its own id: nothing that could break a log line or a header.
-_ACCEPTED: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_ACCEPTED: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+# Messages that begin an answer: of a request, and of a WebSocket that is let in or turned away.
+_BEGINS: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 
 class RequestId:
@@ -23,13 +24,15 @@ class RequestId:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
+        given = next((value for name, value in scope["headers"] if name == HEADER), b"")
+        request_id = given.decode() if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
+        header = (HEADER, request_id.encode())
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
+            if message["type"] in _BEGINS:
+                # Who accepts a WebSocket may have given none.
+                message["headers"] = [*message.get("headers", ()), header]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

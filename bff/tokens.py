@@ -1,10 +1,17 @@
-"""Bearer tokens: who is asking. HS256 with the integer claim `jwtUserId`, as the existing system gives them out."""
+"""Bearer tokens: who is asking, and until when.
+
+Those of the existing system are signed with a key that both sides know (HS256); those of a sign-in service of the
+installation's choice with one that only it has (RS256 or ES256). Both name the guest by the integer claim `jwtUserId`.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final, Self
 
 import jwt
+
+from bff.issuer_keys import ALGORITHMS, IssuerDown, IssuerKeys
+from workers.settings import Settings
 
 CLAIM: Final = "jwtUserId"
 # Seconds that two machines' clocks may differ.
@@ -12,13 +19,18 @@ LEEWAY: Final = 10
 # gRPC's metadata and most proxies take 8 KiB of headers in all.
 MAX_LENGTH: Final = 4096
 
+_OWN: Final = "HS256"
 _MAX_INT64: Final = 2**63 - 1
-# The end of the calendar, in seconds.
-_LAST: Final = datetime.max.replace(tzinfo=UTC).timestamp() // 1
+# 9999-12-31, seconds since 1970: a token that ends later, if ever, ends then.
+_LAST: Final = 253_402_214_400
 
 
 class InvalidToken(Exception):
     """The token does not say who is asking; the message says why, without repeating it."""
+
+
+class UncheckedToken(InvalidToken):
+    """Whether it does can't be found out now: it is signed with a key that is not known, and its issuer is down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +39,7 @@ class Caller:
 
     Attributes:
         user_id: the guest.
-        expires_at: until when the token says so.
+        expires_at: when the token ends. It is taken for `LEEWAY` seconds more, as clocks differ.
     """
 
     user_id: int
@@ -35,31 +47,83 @@ class Caller:
 
 
 class Tokens:
-    """Signs and reads tokens with one key."""
+    """Signs tokens with one key, and reads those of this key and of an issuer's.
 
-    def __init__(self, key: str) -> None:
+    Args:
+        key: of HS256; empty where no token is signed that way.
+        issuer_keys: of a sign-in service; None where there is none.
+        issuer: what every token's `iss` must be; empty where it may be anything.
+        audience: what every token's `aud` must be or hold; empty where it may be anything.
+    """
+
+    def __init__(
+        self, key: str, issuer_keys: IssuerKeys | None = None, *, issuer: str = "", audience: str = ""
+    ) -> None:
         self._key = key
+        self._issuer_keys = issuer_keys
+        self._said: dict[str, Any] = {}
+        if issuer:
+            self._said["iss"] = issuer
+        if audience:
+            self._said["aud"] = audience
+        self._required = ["exp", "iat", *self._said]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The tokens of an installation."""
+        keys = IssuerKeys(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
+        return cls(settings.key, keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
 
     def sign(self, user_id: int, ttl: timedelta) -> str:
         """Returns a token for a guest that is good for `ttl` from now."""
         now = datetime.now(UTC)
-        return jwt.encode({CLAIM: user_id, "iat": now, "exp": now + ttl}, self._key, algorithm="HS256")
+        return jwt.encode({CLAIM: user_id, "iat": now, "exp": now + ttl, **self._said}, self._key, algorithm=_OWN)
 
     async def caller(self, token: str) -> Caller:
-        """The guest whom a token speaks for.
+        """The guest whom a token speaks for. Waits for nothing, unless the issuer has to be asked for a key.
 
         Raises:
             InvalidToken: it is forged, expired, not yet valid, or names nobody.
+            UncheckedToken: its issuer can't be asked for the key.
         """
         if len(token) > MAX_LENGTH:
             raise InvalidToken("The token is too long.")
+        if self._issuer_keys is None:
+            return self._read(token, self._key)
+        return self._read(token, await self._key_of(token, self._issuer_keys))
+
+    async def _key_of(self, token: str, issuer_keys: IssuerKeys) -> str | jwt.PyJWK:
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.PyJWTError:
+            raise InvalidToken("The token is not valid.") from None
+        # The header decides which key is tried, and never how: each key has one algorithm.
+        if header.get("alg") not in ALGORITHMS or "kid" not in header:
+            return self._key
+        try:
+            key = await issuer_keys.get(header["kid"])
+        except IssuerDown:
+            raise UncheckedToken("The token can't be checked right now; please try again.") from None
+        if key is None:
+            raise InvalidToken("The token is not valid.")
+        return key
+
+    def _read(self, token: str, key: str | jwt.PyJWK) -> Caller:
+        if not key:
+            raise InvalidToken("The token is not valid.")
         try:
             claims = jwt.decode(
                 token,
-                self._key,
-                algorithms=["HS256"],
+                key,
+                algorithms=[key.algorithm_name if isinstance(key, jwt.PyJWK) else _OWN],
                 leeway=LEEWAY,
-                options={"require": ["exp", "iat"], "enforce_minimum_key_length": True},
+                issuer=self._said.get("iss"),
+                audience=self._said.get("aud"),
+                options={
+                    "require": self._required,
+                    "verify_aud": "aud" in self._said,
+                    "enforce_minimum_key_length": True,
+                },
             )
         except jwt.ExpiredSignatureError:
             raise InvalidToken("The token has expired.") from None
@@ -69,7 +133,7 @@ class Tokens:
         # bool is an int to Python, and user 0 would be everybody whose token names nobody.
         if type(user_id) is not int or not 1 <= user_id <= _MAX_INT64:
             raise InvalidToken("The token names no guest.")
-        return Caller(user_id, datetime.fromtimestamp(min(claims["exp"], _LAST), UTC))
+        return Caller(user_id, datetime.fromtimestamp(min(int(claims["exp"]), _LAST), UTC))
 
 
 def bearer(authorization: str | None) -> str | None:

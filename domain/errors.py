@@ -24,10 +24,24 @@ HomestayError
         └── DatabaseBusy                         it is there, and others are in the way
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum, StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a code tells whoever writes a client; `docs/errors.md` is made of these.
+
+    Attributes:
+        meaning: what happened.
+        advice: what a client does.
+    """
+
+    meaning: str
+    advice: str
 
 
 class ErrorCode(StrEnum):
@@ -49,6 +63,49 @@ class ErrorCode(StrEnum):
     ANNOUNCEMENT_REFUSED = "ANNOUNCEMENT_REFUSED"
     INVALID_TRANSITION = "INVALID_TRANSITION"
     UPSTREAM_UNAVAILABLE = "UPSTREAM_UNAVAILABLE"
+
+
+EXPLAINED: Final[Mapping[ErrorCode, Explanation]] = {
+    ErrorCode.INVALID_INPUT: Explanation("a field breaks a rule; `field` names it", "show the message at the field"),
+    ErrorCode.HOMESTAY_NOT_FOUND: Explanation("the travel service has no such homestay", "back to the search"),
+    ErrorCode.HOMESTAY_OFF_SHELF: Explanation("it is not on sale", "back to the search"),
+    ErrorCode.TOO_MANY_GUESTS: Explanation("it holds fewer guests", "ask for fewer, or another homestay"),
+    ErrorCode.STAY_TOO_LONG: Explanation("more than 90 nights", "split the stay"),
+    ErrorCode.DATES_UNAVAILABLE: Explanation(
+        "some nights have not enough free places; `nights` of `DatesUnavailableError` names them",
+        "show the calendar, ask for other nights",
+    ),
+    ErrorCode.PRICE_CHANGED: Explanation(
+        "the price is not the `expectedTotalMinor` that was shown; `quote` of `PriceChangedError` is the one of now",
+        "show it, and ask again with it if the guest agrees",
+    ),
+    ErrorCode.IDEMPOTENCY_KEY_REUSED: Explanation(
+        "the key stands for another request of the last 24 hours",
+        "mend the client: a key for each thing that a guest wants",
+    ),
+    ErrorCode.IDEMPOTENCY_IN_PROGRESS: Explanation(
+        "the request with this key is still running", "send it again, with the same key, after a second"
+    ),
+    ErrorCode.RATE_LIMITED: Explanation(
+        "too many orders in one minute, or too many that wait for their payment",
+        "try again after `retryAfter` seconds of `RateLimitedError`, or pay or give up an order first",
+    ),
+    ErrorCode.ORDER_NOT_FOUND: Explanation("no such order, or it is another guest's", "back to the list"),
+    ErrorCode.PAYMENT_NOT_FOUND: Explanation("no such payment", "ask with the number that the payment service gave"),
+    ErrorCode.REFUND_UNSUPPORTED: Explanation(
+        "the payment service gives no money back by itself", "give it back by hand"
+    ),
+    ErrorCode.ANNOUNCEMENT_REFUSED: Explanation(
+        "the receiver of announcements will not take this one", "mend the receiver, then `homestay dead-letters retry`"
+    ),
+    ErrorCode.INVALID_TRANSITION: Explanation(
+        "the state the order is in does not allow this; `from` and `to` say which",
+        "read the order again and show what is possible",
+    ),
+    ErrorCode.UPSTREAM_UNAVAILABLE: Explanation(
+        "the travel or payment service can't be asked", "try again, with the same key; nothing was stored"
+    ),
+}
 
 
 class HomestayError(Exception):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,14 @@ import httpx
 import pytest
 from graphql import GraphQLEnumType, build_schema
 
+from bff import errors_page
 from bff.app import create_app
 from bff.errors import EdgeCode
 from bff.http_server import HttpServer
 from bff.sdl import print_sdl
 from bff.tokens import Tokens
 from domain.database import Database
+from domain.errors import ErrorCode
 from domain.order.payment_client import PaymentClient
 from domain.order.pricing import Rules
 from domain.order.room import assemble
@@ -130,10 +133,18 @@ def test_there_are_operations_to_run() -> None:
 
 def test_the_page_of_error_codes_explains_each_code() -> None:
     page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
-    explained = set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
+    # `make docs` writes it.
+    assert errors_page.filled(page) == page
+    explained = Counter(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
+    assert explained == Counter(map(str, ErrorCode)) + Counter(map(str, EdgeCode))
+
+
+def test_the_page_of_error_codes_has_those_of_the_schema_among_the_refusals() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     told = build_schema(print_sdl()).type_map["OrderErrorCode"]
     assert isinstance(told, GraphQLEnumType)
-    assert explained == set(told.values) | {str(code) for code in EdgeCode}
+    refusals = page.partition("<!-- codes: refusals -->")[2].partition("<!-- end -->")[0]
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", refusals, re.MULTILINE)) == set(told.values)
 
 
 def test_the_readme_explains_each_variable() -> None:

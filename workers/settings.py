@@ -3,10 +3,12 @@
 One rule: an address that is set is used; an empty one is served from inside.
 """
 
+import re
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -21,6 +23,8 @@ PREFIX: Final = "HOMESTAY_"
 DEVELOPMENT_KEY: Final = "development-key-of-homestay-bff-not-a-secret"
 # RFC 7518, section 3.2: an HS256 key has at least the size of the hash.
 MIN_KEY_BYTES: Final = 32
+# As a browser says it: scheme, host, and a port that is not the scheme's own; neither a path nor a slash.
+_ORIGIN: Final = re.compile(r"(?!http:.*:80$|https:.*:443$)https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
 
 
 def _check_database(url: str) -> str:
@@ -39,10 +43,26 @@ def _check_broker(url: str) -> str:
     return url
 
 
-def _check_webhook(url: str) -> str:
-    if url and not url.startswith(("https://", "http://")):
+def _check_http(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if url and not usable:
         raise ValueError("expected https://… or http://…")
     return url
+
+
+def _check_origins(origins: str) -> str:
+    for origin in _split(origins):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError("expected origins such as https://www.example.org or http://localhost:3000, or *")
+    return origins
+
+
+def _split(listed: str) -> tuple[str, ...]:
+    return tuple(piece for each in listed.split(",") if (piece := each.strip()))
 
 
 def _check_zone(name: str) -> str:
@@ -80,6 +100,10 @@ class Settings(BaseSettings):
     payment_rpc_port: Port = 2002
     travel_rpc_port: Port = 2003
     jwt_secret: SecretStr = SecretStr("")
+    jwt_jwks_url: Annotated[str, AfterValidator(_check_http)] = ""
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    cors_origins: Annotated[str, AfterValidator(_check_origins)] = ""
     time_zone: Annotated[str, AfterValidator(_check_zone)] = "Asia/Shanghai"
     pay_window: float = Field(default=1200, gt=0, le=86400)
     creates_per_minute: int = Field(default=10, ge=0, le=10_000)
@@ -87,7 +111,7 @@ class Settings(BaseSettings):
     max_unpaid_orders: int = Field(default=5, ge=0, le=10_000)
     sweep_interval: float = Field(default=5, gt=0, le=3600)
     sweep_grace: float = Field(default=10, ge=0, le=3600)
-    notify_url: Annotated[str, AfterValidator(_check_webhook)] = ""
+    notify_url: Annotated[str, AfterValidator(_check_http)] = ""
     notify_secret: SecretStr = SecretStr("")
     trusted_documents: Path | None = None
     graphiql: bool | None = None
@@ -117,8 +141,10 @@ class Settings(BaseSettings):
             for name in ("database_url", "broker_url", "travel_addr", "payment_addr")
             if not getattr(self, name)
         ]
-        if self.jwt_secret.get_secret_value() in {"", DEVELOPMENT_KEY}:
-            missing.insert(0, f"{PREFIX}JWT_SECRET: production needs a key of its own")
+        if self.key == DEVELOPMENT_KEY:
+            missing.insert(0, f"{PREFIX}JWT_SECRET: production needs a key of its own, or {PREFIX}JWT_JWKS_URL")
+        if urlsplit(self.jwt_jwks_url).scheme == "http":
+            missing.append(f"{PREFIX}JWT_JWKS_URL: expected https://…; who can change this answer can be any guest")
         if missing:
             raise ValueError("\n".join(missing))
         return self
@@ -130,13 +156,18 @@ class Settings(BaseSettings):
 
     @property
     def key(self) -> str:
-        """The key that signs tokens; outside production one that everybody knows, unless another is set."""
-        return self.jwt_secret.get_secret_value() or DEVELOPMENT_KEY
+        """The key that signs tokens: the one that is set; else one that everybody knows, or none where others sign."""
+        return self.jwt_secret.get_secret_value() or ("" if self.jwt_jwks_url else DEVELOPMENT_KEY)
 
     @property
     def gives_tokens(self) -> bool:
         """Whether anybody may have a token: only where the key is no secret anyway."""
         return self.key == DEVELOPMENT_KEY
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Whose pages may ask from a browser, beside our own; `*` is everybody's."""
+        return _split(self.cors_origins)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -75,6 +75,44 @@ def test_production_refuses_the_key_that_everybody_knows(monkeypatch: pytest.Mon
         read()
 
 
+def test_production_needs_no_key_where_others_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = {"HOMESTAY_JWT_SECRET": "", "HOMESTAY_JWT_JWKS_URL": "https://sign-in.example.org/keys"}
+    set_all(monkeypatch, PRODUCTION | others)
+    assert (read().key, read().gives_tokens) == ("", False)
+
+
+@pytest.mark.parametrize("url", ["http://sign-in.example.org/keys", "HTTP://sign-in.example.org/keys"])
+def test_production_takes_keys_from_nobody_in_between(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    set_all(monkeypatch, PRODUCTION | {"HOMESTAY_JWT_JWKS_URL": url})
+    with pytest.raises(SettingsError, match="HOMESTAY_JWT_JWKS_URL"):
+        read()
+
+
+def test_where_others_sign_the_key_that_everybody_knows_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMESTAY_JWT_JWKS_URL", "http://127.0.0.1:9000/keys")
+    assert (read().key, read().gives_tokens) == ("", False)
+    monkeypatch.setenv("HOMESTAY_JWT_SECRET", DEVELOPMENT_KEY)
+    assert (read().key, read().gives_tokens) == (DEVELOPMENT_KEY, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "origins"),
+    [
+        ("", ()),
+        (" , ", ()),
+        ("*", ("*",)),
+        ("https://www.example.org", ("https://www.example.org",)),
+        (
+            "https://a.example, http://localhost:3000,http://[::1]:8080",
+            ("https://a.example", "http://localhost:3000", "http://[::1]:8080"),
+        ),
+    ],
+)
+def test_origins_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch, said: str, origins: tuple[str, ...]) -> None:
+    monkeypatch.setenv("HOMESTAY_CORS_ORIGINS", said)
+    assert read().origins == origins
+
+
 def test_production_shows_graphiql_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, PRODUCTION | {"HOMESTAY_GRAPHIQL": "on", "HOMESTAY_INTROSPECTION": "on"})
     assert (read().shows_graphiql, read().introspects) == (True, True)
@@ -96,6 +134,18 @@ def test_production_shows_graphiql_only_when_asked(monkeypatch: pytest.MonkeyPat
         ("HOMESTAY_BROKER_URL", "kafka://x"),
         ("HOMESTAY_JWT_SECRET", "too short"),
         ("HOMESTAY_LOG_FORMAT", "xml"),
+        ("HOMESTAY_JWT_JWKS_URL", "sign-in.example.org"),
+        ("HOMESTAY_JWT_JWKS_URL", "file:///etc/keys"),
+        ("HOMESTAY_JWT_JWKS_URL", "https://"),
+        ("HOMESTAY_JWT_JWKS_URL", "https://a.example:x/"),
+        ("HOMESTAY_NOTIFY_URL", "ftp://a.example"),
+        ("HOMESTAY_CORS_ORIGINS", "a.example"),
+        ("HOMESTAY_CORS_ORIGINS", "https://a.example/"),
+        ("HOMESTAY_CORS_ORIGINS", "https://a.example, https://*.example"),
+        ("HOMESTAY_CORS_ORIGINS", "https://A.example"),
+        ("HOMESTAY_CORS_ORIGINS", "https://a.example:443"),
+        ("HOMESTAY_CORS_ORIGINS", "http://a.example:80"),
+        ("HOMESTAY_CORS_ORIGINS", "null"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_variable_and_never_repeated(

@@ -1,0 +1,46 @@
+"""What nobody else caught: told to the client in the form of every error, and logged once with the request's id."""
+
+import orjson
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bff.errors import MASK, EdgeCode
+
+log = structlog.get_logger(__name__)
+
+
+class LastResort:
+    """ASGI middleware: the outermost that knows the request's id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except ClientDisconnect:
+            # It went away before it had said what it wants: nobody is there to be answered, and nothing is wrong here.
+            return
+        except Exception:
+            log.exception("request failed", path=scope["path"])
+            if not started:
+                await _sorry(scope)(scope, receive, send)
+            # Half an answer can't be mended. The server sees that it has no end, and closes the connection.
+
+
+def _sorry(scope: Scope) -> Response:
+    extensions = {"code": EdgeCode.INTERNAL_SERVER_ERROR, "requestId": scope["state"]["request_id"]}
+    body = orjson.dumps({"errors": [{"message": MASK, "extensions": extensions}]})
+    return Response(body, 500, media_type="application/json")

@@ -66,6 +66,9 @@ class GuardedConnection(aiomysql.Connection):  # type: ignore[misc] # the driver
             self.close()
             if isinstance(error, TimeoutError):
                 raise OperationalError(CR.CR_CONN_HOST_ERROR, "Can't connect: the server says nothing") from error
+            if isinstance(error, RuntimeError):
+                # The driver looks for the socket of a connection that was broken off a moment ago.
+                raise OperationalError(CR.CR_CONN_HOST_ERROR, "Can't connect: the server hung up") from error
             raise
 
     async def _read_ok_packet(self) -> Any:  # noqa: ANN401 -- the driver's own answer

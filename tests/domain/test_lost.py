@@ -84,6 +84,19 @@ async def test_a_server_that_is_gone_is_no_bug(mariadb: MariaDB, lonely: Databas
     await lonely.ping()
 
 
+async def test_a_server_that_hangs_up_while_one_connects_is_no_bug(
+    lonely: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang_up(_: object) -> None:
+        # In the driver's words.
+        raise RuntimeError("Transport does not expose socket instance")
+
+    monkeypatch.setattr(mysql_driver.GuardedConnection, "_connect", hang_up)
+    with pytest.raises(DatabaseUnavailable) as failure:
+        await lonely.ping()
+    assert "hung up" in failure.value.reason
+
+
 async def test_no_connection_free_is_no_bug(mariadb: MariaDB, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "POOL_SIZE", 1)
     monkeypatch.setattr(engine, "POOL_TIMEOUT", 0.1)

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bff import schema
+from bff.admission import Admission
 from bff.endpoint import Endpoint
 from bff.metrics import Metrics
 from bff.request_id import RequestId
@@ -51,7 +52,7 @@ def create_app(
             *([Route("/metrics", metrics.answer, methods=["GET"])] if metrics else []),
             *explorer_routes,
         ],
-        middleware=[Middleware(RequestId)],
+        middleware=[Middleware(RequestId), Middleware(Admission)],
     )
 
 

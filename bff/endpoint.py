@@ -28,6 +28,7 @@ from bff.errors import EdgeCode
 from bff.request_body import JSON, Refused, Said
 from bff.tokens import bearer
 from bff.websocket import Connection, Socket
+from domain import deadline
 
 # One of them makes a GET one that no page of another site can send unasked; the others are what Apollo's clients send.
 PREFLIGHT: Final = ("GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
@@ -136,8 +137,10 @@ class Endpoint(GraphQL[RequestContext, None]):
         data: GraphQLRequestData = kwargs["request_data"]
         kwargs["context"].streams = data.protocol == "sse"
         try:
-            async with asyncio.timeout(BUDGET):
-                result = await super().execute_operation(*args, **kwargs)
+            # What is asked of others on the way gets no more time than is left.
+            with deadline.budget(BUDGET):
+                async with asyncio.timeout(BUDGET):
+                    result = await super().execute_operation(*args, **kwargs)
         except TimeoutError:
             reason = f"There was no answer within {BUDGET:.0f} s. A mutation may have been carried out or not."
             raise Refused(HTTPStatus.GATEWAY_TIMEOUT, reason, EdgeCode.UPSTREAM_UNAVAILABLE) from None

@@ -40,6 +40,7 @@ class EdgeCode(StrEnum):
     RATE_LIMITED = "RATE_LIMITED"
     OPERATION_TOO_COMPLEX = "OPERATION_TOO_COMPLEX"
     UPSTREAM_UNAVAILABLE = "UPSTREAM_UNAVAILABLE"
+    OVERLOADED = "OVERLOADED"
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
 
 
@@ -70,6 +71,9 @@ EXPLAINED: Final[Mapping[EdgeCode, Explanation]] = {
         "at the error's `path` there is `null` because another service, or the database, can't be used right now; "
         "all else is as asked for",
         "show what is there, offer to try again",
+    ),
+    EdgeCode.OVERLOADED: Explanation(
+        "there is more to do than can be done right now; nothing was executed", "try again after `retryAfter` seconds"
     ),
     EdgeCode.INTERNAL_SERVER_ERROR: Explanation("a bug of ours, masked and logged", "apologise, quote `requestId`"),
 }

@@ -9,6 +9,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from bff.http_protocol import PatientProtocol
 from bff.request_body import MAX_BODY
 
 # Seconds for requests under way to finish; above the longest request, below what an orchestrator waits.
@@ -36,6 +37,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http=PatientProtocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -85,5 +87,8 @@ class HttpServer:
         if self._serving is not None:
             self._server.should_exit = True
             await self._serving
+            # Those of clients that were stuck.
+            for connection in list(self._server.server_state.connections):
+                connection.transport.abort()
         if self._socket is not None:
             self._socket.close()

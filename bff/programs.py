@@ -143,6 +143,7 @@ def _order(settings: Settings, room: OrderRoom) -> rpc.Server:
         zone=settings.zone,
         host=settings.rpc_host,
         port=settings.order_rpc_port,
+        ping=room.database.ping,
     )
 
 

@@ -138,7 +138,7 @@ async def _each_dead(
 async def _tell(settings: Settings, payment_sn: str, word: str, status: PaymentStatus) -> None:
     async with bootstrap.open_channel(settings.payment) as channel:
         await rpc.ask(
-            "payment",
+            rpc.guard("payment", channel),
             payment_pb2_grpc.paymentStub(channel).UpdateTradeState,
             payment_pb2.UpdateTradeStateReq(
                 sn=payment_sn,

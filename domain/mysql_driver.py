@@ -12,7 +12,7 @@ from typing import Any, Final
 import aiomysql
 from aiomysql.connection import CLIENT
 from pymysql.constants import CR
-from pymysql.err import OperationalError
+from pymysql.err import InterfaceError, OperationalError
 
 # Seconds. A server that is there says hello at once, and a connection that was good answers a ping at once.
 HANDSHAKE_DEADLINE: Final = 2.0
@@ -52,6 +52,17 @@ class GuardedConnection(aiomysql.Connection):  # type: ignore[misc] # the driver
         """
         async with self._within(PING_DEADLINE):
             await super().ping(reconnect)
+
+    async def rollback(self) -> None:
+        """Gives up a transaction: a server that does not answer does it when it finds that the connection has ended.
+
+        The pool does this with every connection that it is given back, also after a request that had its answer.
+        """
+        try:
+            async with self._within(PING_DEADLINE):
+                await super().rollback()
+        except (OperationalError, InterfaceError):
+            self.close()
 
     async def connect(self) -> None:
         """Connects.

@@ -1,7 +1,9 @@
 """gRPC both ways: refusals become statuses that carry their stable code, and every call has a deadline."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, TypeVar, cast
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import grpc
 import structlog
@@ -14,11 +16,15 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from domain.errors import ErrorCode, Failure, HomestayError, Refusal, UpstreamUnavailable
+from domain.guard import SLOW, Guard
+from domain.renewable import RenewableChannel
 
 log = structlog.get_logger(__name__)
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+# Asks what a service can't work without, and raises where that can't be used.
+Ping: TypeAlias = Callable[[], Awaitable[None]]
 
 # A homestay's texts are a few KiB; what is larger is a mistake or an attack.
 _MAX_MESSAGE: Final = 1024 * 1024
@@ -28,11 +34,23 @@ _LIMITS: Final = [
 ]
 _CHANNEL_OPTIONS: Final = [
     *_LIMITS,
+    # Channels to one address would share a connection, also one that is to be left.
+    ("grpc.use_local_subchannel_pool", 1),
     # The defaults wait 1 s, then ever longer; a service that came back is to be used again at once.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
+_RETRIES: Final = {
+    "maxAttempts": 3,
+    "initialBackoff": "0.05s",
+    "maxBackoff": "0.5s",
+    "backoffMultiplier": 3,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+# A service that fails most calls is not asked three times as much: after ten failures nothing is tried again, and it
+# takes ten successes to make up for one of them.
+_THROTTLING: Final = {"retryThrottling": {"maxTokens": 20, "tokenRatio": 0.1}}
 _SERVER_OPTIONS: Final = [
     *_LIMITS,
     # Two services on one port would share its calls in silence; the second is to be told instead.
@@ -56,6 +74,9 @@ _STATUS: Final = {
     ErrorCode.INVALID_TRANSITION: code_pb2.FAILED_PRECONDITION,
     ErrorCode.UPSTREAM_UNAVAILABLE: code_pb2.UNAVAILABLE,
 }
+# Seconds between looks at what a service can't work without, and until such a look has failed.
+PING_EVERY: Final = 1.0
+PING_DEADLINE: Final = 2.0
 # Who says a reason, as google.rpc.ErrorInfo wants it.
 ERROR_DOMAIN: Final = "homestay"
 
@@ -65,19 +86,20 @@ class Unimplemented(UpstreamUnavailable):
 
 
 async def ask(
-    upstream: str,
+    guard: Guard,
     method: "aio.UnaryUnaryMultiCallable[Request, Response]",
     request: Request,
     *,
     deadline: float,
 ) -> Response | None:
-    """Asks another service, once.
+    """Asks another service.
 
     Args:
-        upstream: the service's name, for people.
+        guard: stands before the service.
         method: the stub's method.
         request: its request.
-        deadline: seconds until the call is given up; gRPC itself has no limit.
+        deadline: seconds until the call is given up, where the request's own budget does not end before; gRPC itself
+            has no limit.
 
     Returns:
         Its answer, or None where it says NOT_FOUND.
@@ -86,25 +108,60 @@ async def ask(
         UpstreamUnavailable: it could not be asked in time, or refused.
         Unimplemented: it does not know the method.
     """
+    left = await guard.enter(deadline)
+    slow: bool | None = None
     try:
-        answer: Response | None = await method(request, timeout=deadline)
+        answer: Response | None = await method(request, timeout=left)
+        slow = False
     except aio.AioRpcError as error:
+        slow = _is_slow(error, left)
         match error.code():
             case grpc.StatusCode.NOT_FOUND:
                 return None
             case grpc.StatusCode.UNIMPLEMENTED:
-                raise Unimplemented(upstream, f"it lacks a method: {error.details()}") from error
+                raise Unimplemented(guard.upstream, f"it lacks a method: {error.details()}") from error
             case code:
-                raise UpstreamUnavailable(upstream, f"{code.name}: {error.details()}") from error
+                raise UpstreamUnavailable(guard.upstream, f"{code.name}: {error.details()}") from error
+    finally:
+        guard.leave(slow=slow)
     if answer is None:
         # gRPC's way of saying that the bytes were no such message.
-        raise UpstreamUnavailable(upstream, "its answer can't be read")
+        raise UpstreamUnavailable(guard.upstream, "its answer can't be read")
     return answer
 
 
-def channel(address: str) -> aio.Channel:
-    """Returns a channel to `address` (host:port). Must be called inside the loop that uses it."""
-    return aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+def _is_slow(error: aio.AioRpcError, given: float) -> bool | None:
+    if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+        return False
+    # Who had no time to wait can't tell a slow service from a quick one.
+    return True if given >= SLOW else None
+
+
+def channel(address: str, *, reads: Sequence[str] = ()) -> RenewableChannel:
+    """Returns a channel to a service. Must be called inside the loop that uses it.
+
+    Args:
+        address: host:port.
+        reads: methods that change nothing, each `package.service/method`: those that the service was not there for are
+            tried again within the call's deadline.
+    """
+    options = [*_CHANNEL_OPTIONS, ("grpc.service_config", _service_config(reads))]
+    return RenewableChannel(lambda: aio.insecure_channel(address, options=options))
+
+
+def guard(upstream: str, channel: aio.Channel) -> Guard:
+    """Returns what stands before a service; one that is left alone is tried again on a new connection.
+
+    Args:
+        upstream: the service's name, for people.
+        channel: the channel to it.
+    """
+    return Guard(upstream, renew=channel.renew if isinstance(channel, RenewableChannel) else None)
+
+
+def _service_config(reads: Sequence[str]) -> str:
+    names = [dict(zip(("service", "method"), read.split("/"), strict=True)) for read in reads]
+    return json.dumps({"methodConfig": [{"name": names, "retryPolicy": _RETRIES}], **_THROTTLING} if names else {})
 
 
 class Server:
@@ -115,10 +172,22 @@ class Server:
         register: adds its methods to a server.
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
+        ping: asks what the service can't work without, e.g. its database, and raises where that can't be used: callers
+            that look at our health then go to another of us. None where there is nothing of the kind.
     """
 
-    def __init__(self, service: str, register: Callable[[aio.Server], None], *, host: str, port: int) -> None:
+    def __init__(
+        self,
+        service: str,
+        register: Callable[[aio.Server], None],
+        *,
+        host: str,
+        port: int,
+        ping: Ping | None = None,
+    ) -> None:
         self.name = service
+        self._ping = ping
+        self._watching: asyncio.Task[None] | None = None
         self._register = register
         self._host = host
         self._wanted = port
@@ -149,14 +218,40 @@ class Server:
             self.port = self._server.add_insecure_port(f"{self._host}:{self._wanted}")
         except RuntimeError as error:
             raise OSError(f"{self.name} can't listen on {self._host}:{self._wanted}") from error
-        for name in ("", self.name):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._tell(well=await self._is_well())
         await self._server.start()
+        if self._ping is not None:
+            self._watching = asyncio.create_task(self._watch(), name=f"{self.name} health")
 
     async def stop(self, grace: float = 10) -> None:
         """Takes no new call and gives those under way `grace` seconds."""
+        if self._watching is not None:
+            self._watching.cancel()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(PING_EVERY)
+            await self._tell(well=await self._is_well())
+
+    async def _is_well(self) -> bool:
+        if self._ping is None:
+            return True
+        try:
+            async with asyncio.timeout(PING_DEADLINE):
+                await self._ping()
+        except (Failure, TimeoutError):
+            return False
+        except Exception:
+            log.exception("health can't be told", service=self.name)
+            return False
+        return True
+
+    async def _tell(self, *, well: bool) -> None:
+        status = health_pb2.HealthCheckResponse
+        for name in ("", self.name):
+            await self._health.set(name, status.SERVING if well else status.NOT_SERVING)
 
 
 class _Refusals(aio.ServerInterceptor):

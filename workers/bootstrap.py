@@ -3,7 +3,7 @@
 Nothing else opens a connection.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from grpc import aio
@@ -11,6 +11,7 @@ from grpc import aio
 from domain import rpc
 from domain.database import Database
 from domain.engine import STATEMENT_DEADLINE, create_engine
+from domain.order import payment_client, travel_client
 from domain.order.payment_client import PaymentClient
 from domain.order.ports import CloseTimer
 from domain.order.room import OrderRoom, assemble
@@ -60,9 +61,14 @@ async def _migrate(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def open_channel(address: str) -> AsyncIterator[aio.Channel]:
-    """Opens a channel to another service; it connects when it is first used."""
-    channel = rpc.channel(address)
+async def open_channel(address: str, *, reads: Sequence[str] = ()) -> AsyncIterator[aio.Channel]:
+    """Opens a channel to another service; it connects when it is first used.
+
+    Args:
+        address: host:port.
+        reads: methods that change nothing, and so may be asked again.
+    """
+    channel = rpc.channel(address, reads=reads)
     try:
         yield channel
     finally:
@@ -82,8 +88,8 @@ async def open_orders(
     """
     async with (
         open_database(settings, statement_deadline=statement_deadline) as database,
-        open_channel(settings.travel) as travel,
-        open_channel(settings.payment) as payment,
+        open_channel(settings.travel, reads=travel_client.READS) as travel,
+        open_channel(settings.payment, reads=payment_client.READS) as payment,
         open_fair_use(settings.creates_per_minute, broker.redis_url(settings)) as fair_use,
         open_changes(broker.redis_url(settings)) as changes,
     ):

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from google.protobuf.message import Message
 from grpc import aio
 
-from domain import money, rpc
+from domain import deadline, money, rpc
 from domain.errors import InvalidInput, UpstreamUnavailable
 from domain.money import Fen
 from domain.order.ports import ChangedPayment, Payment
@@ -27,6 +27,20 @@ SINGLES_DEADLINE: Final = 1.5
 # Seconds until a service is asked again for a method that it lacked: it may have been replaced by a newer one.
 ASK_AGAIN_AFTER: Final = 60.0
 
+# Methods that change nothing.
+READS: Final = tuple(
+    f"pb.payment/{method}"
+    for method in (
+        "GetPaymentBySn",
+        "GetPaymentByOrderSn",
+        "GetPaymentSuccessRefundByOrderSn",
+        "GetPaymentsByOrderSns",
+        "ListPayments",
+    )
+)
+# Seconds for opening a payment, with the question for what was opened.
+OPEN_DEADLINE: Final = 2.4
+
 # What the existing payment service knows as its business and as its default way to pay.
 _SERVICE_TYPE: Final = "homestayOrder"
 _PAY_MODE: Final = "WECHAT_PAY"
@@ -40,6 +54,7 @@ class PaymentClient:
 
     def __init__(self, channel: aio.Channel) -> None:
         self._payment = payment_pb2_grpc.paymentStub(channel)
+        self._guard = rpc.guard(_PAYMENT, channel)
         # By a method's request: until when the loop's clock takes it for lacking.
         self._lacking: dict[type[Message], float] = {}
 
@@ -49,27 +64,28 @@ class PaymentClient:
         Raises:
             UpstreamUnavailable: it could not be asked in time, or its answer makes no sense.
         """
-        opened = await rpc.ask(
-            _PAYMENT,
-            self._payment.CreatePayment,
-            payment_pb2.CreatePaymentReq(
-                userId=user_id,
-                payModel=_PAY_MODE,
-                payTotal=total,
-                orderSn=order_sn,
-                serviceType=_SERVICE_TYPE,
-                expireTime=int(pay_before.timestamp()),
-            ),
-            deadline=WRITE_DEADLINE,
-        )
-        if opened is None:
-            raise UpstreamUnavailable(_PAYMENT, "it opened no payment")
-        found = await rpc.ask(
-            _PAYMENT,
-            self._payment.GetPaymentBySn,
-            payment_pb2.GetPaymentBySnReq(sn=opened.sn),
-            deadline=READ_DEADLINE,
-        )
+        with deadline.budget(OPEN_DEADLINE):
+            opened = await rpc.ask(
+                self._guard,
+                self._payment.CreatePayment,
+                payment_pb2.CreatePaymentReq(
+                    userId=user_id,
+                    payModel=_PAY_MODE,
+                    payTotal=total,
+                    orderSn=order_sn,
+                    serviceType=_SERVICE_TYPE,
+                    expireTime=int(pay_before.timestamp()),
+                ),
+                deadline=WRITE_DEADLINE,
+            )
+            if opened is None:
+                raise UpstreamUnavailable(_PAYMENT, "it opened no payment")
+            found = await rpc.ask(
+                self._guard,
+                self._payment.GetPaymentBySn,
+                payment_pb2.GetPaymentBySnReq(sn=opened.sn),
+                deadline=READ_DEADLINE,
+            )
         payment = None if found is None else _payment_or_none(found.paymentDetail, order_sn)
         if payment is None:
             raise UpstreamUnavailable(_PAYMENT, "it does not know the payment that it opened")
@@ -82,17 +98,18 @@ class PaymentClient:
             UpstreamUnavailable: it could not be asked in time, or its answer makes no sense.
         """
         answer: payment_pb2.GetPaymentByOrderSnResp | payment_pb2.GetPaymentSuccessRefundByOrderSnResp | None
-        try:
-            answer = await self._ask_newer(
-                self._payment.GetPaymentByOrderSn, payment_pb2.GetPaymentByOrderSnReq(orderSn=order_sn)
-            )
-        except rpc.Unimplemented:
-            answer = await rpc.ask(
-                _PAYMENT,
-                self._payment.GetPaymentSuccessRefundByOrderSn,
-                payment_pb2.GetPaymentSuccessRefundByOrderSnReq(orderSn=order_sn),
-                deadline=READ_DEADLINE,
-            )
+        with deadline.budget(READ_DEADLINE):
+            try:
+                answer = await self._ask_newer(
+                    self._payment.GetPaymentByOrderSn, payment_pb2.GetPaymentByOrderSnReq(orderSn=order_sn)
+                )
+            except rpc.Unimplemented:
+                answer = await rpc.ask(
+                    self._guard,
+                    self._payment.GetPaymentSuccessRefundByOrderSn,
+                    payment_pb2.GetPaymentSuccessRefundByOrderSnReq(orderSn=order_sn),
+                    deadline=READ_DEADLINE,
+                )
         return None if answer is None else _payment_or_none(answer.paymentDetail, order_sn)
 
     async def of_orders(self, order_sns: Sequence[str]) -> dict[str, list[Payment]]:
@@ -154,7 +171,7 @@ class PaymentClient:
             raise ValueError("which payment?")
         try:
             answer = await rpc.ask(
-                _PAYMENT,
+                self._guard,
                 self._payment.RefundPayment,
                 payment_pb2.RefundPaymentReq(orderSn=order_sn, sn=payment_sn),
                 deadline=WRITE_DEADLINE,
@@ -216,7 +233,7 @@ class PaymentClient:
         if now() < self._lacking.get(type(request), 0):
             raise rpc.Unimplemented(_PAYMENT, "it lacked a method a moment ago")
         try:
-            return await rpc.ask(_PAYMENT, method, request, deadline=READ_DEADLINE)
+            return await rpc.ask(self._guard, method, request, deadline=READ_DEADLINE)
         except rpc.Unimplemented:
             self._lacking[type(request)] = now() + ASK_AGAIN_AFTER
             raise

@@ -137,14 +137,23 @@ class OrderService(order_pb2_grpc.orderServicer):
         return int(datetime.combine(day, time(), self._zone).timestamp())
 
 
-def server(orders: Orders, closing: Closing, stays: Stays, *, zone: ZoneInfo, host: str, port: int) -> rpc.Server:
-    """Returns the service, not yet started."""
+def server(
+    orders: Orders,
+    closing: Closing,
+    stays: Stays,
+    *,
+    zone: ZoneInfo,
+    host: str,
+    port: int,
+    ping: rpc.Ping | None = None,
+) -> rpc.Server:
+    """Returns the service, not yet started; `ping` asks its database, for whoever asks after its health."""
     service = OrderService(orders, closing, stays, zone)
 
     def register(grpc_server: aio.Server) -> None:
         order_pb2_grpc.add_orderServicer_to_server(cast("order_pb2_grpc.orderServicer", service), grpc_server)
 
-    return rpc.Server("pb.order", register, host=host, port=port)
+    return rpc.Server("pb.order", register, host=host, port=port, ping=ping)
 
 
 def _positive(number: int, field: str) -> int:

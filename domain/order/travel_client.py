@@ -11,6 +11,9 @@ from domain.order.states import SaleUnit
 from domain.order.upstreams import READ_DEADLINE, nonsense
 from proto import travel_pb2, travel_pb2_grpc
 
+# Methods that change nothing.
+READS: Final = ("pb.travel/homestayDetail",)
+
 _TRAVEL: Final = "travel"
 _ON_SHELF: Final = 1
 
@@ -20,6 +23,7 @@ class TravelClient:
 
     def __init__(self, channel: aio.Channel) -> None:
         self._travel = travel_pb2_grpc.travelStub(channel)
+        self._guard = rpc.guard(_TRAVEL, channel)
 
     async def homestay(self, homestay_id: int) -> Homestay | None:
         """The homestay, or None: said by NOT_FOUND, or as the existing service does by an empty one.
@@ -28,7 +32,7 @@ class TravelClient:
             UpstreamUnavailable: it could not be asked in time, or its answer makes no sense.
         """
         answer = await rpc.ask(
-            _TRAVEL,
+            self._guard,
             self._travel.homestayDetail,
             travel_pb2.HomestayDetailReq(id=homestay_id),
             deadline=READ_DEADLINE,

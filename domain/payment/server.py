@@ -121,7 +121,7 @@ def server(database: Database, wake: Wake, clock: Clock, *, zone: ZoneInfo, host
     def register(grpc_server: aio.Server) -> None:
         payment_pb2_grpc.add_paymentServicer_to_server(service, grpc_server)
 
-    return rpc.Server("pb.payment", register, host=host, port=port)
+    return rpc.Server("pb.payment", register, host=host, port=port, ping=database.ping)
 
 
 def _message(payment: Payment) -> payment_pb2.PaymentDetail:

@@ -40,7 +40,7 @@ def server(database: Database, *, host: str, port: int) -> rpc.Server:
     def register(grpc_server: aio.Server) -> None:
         travel_pb2_grpc.add_travelServicer_to_server(service, grpc_server)
 
-    return rpc.Server("pb.travel", register, host=host, port=port)
+    return rpc.Server("pb.travel", register, host=host, port=port, ping=database.ping)
 
 
 def _message(homestay: Homestay) -> travel_pb2.Homestay:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import sqlalchemy as sa
 from pymysql.err import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import engine, mysql_driver
 from domain.database import Database
@@ -127,3 +128,22 @@ async def test_a_file_that_can_not_be_opened_is_no_bug(tmp_path_factory: pytest.
     with pytest.raises(DatabaseUnavailable):
         await database.ping()
     await database.close()
+
+
+async def test_a_rollback_that_is_not_answered_holds_nobody_and_leaves_no_trace(
+    mariadb: MariaDB, lonely: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def freeze(connection: AsyncConnection) -> None:
+        await connection.execute(SELECT)
+        mariadb.pause()
+
+    started = time.monotonic()
+    try:
+        # It has its answer when the pool rolls back what was only read.
+        async with lonely.engine.connect() as connection:
+            await freeze(connection)
+        assert time.monotonic() - started < mysql_driver.PING_DEADLINE + SLACK
+    finally:
+        mariadb.resume()
+    assert caplog.records == []
+    await lonely.ping()

@@ -1,7 +1,7 @@
 """How refusals and failures travel, and what a caller makes of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
@@ -11,6 +11,7 @@ from grpc import aio
 from structlog.testing import capture_logs
 
 from domain import rpc
+from domain.deadline import budget
 from domain.errors import (
     AnnouncementRefused,
     DatesUnavailable,
@@ -30,6 +31,8 @@ from domain.errors import (
     TooManyGuests,
     UpstreamUnavailable,
 )
+from domain.guard import Guard
+from domain.order import payment_client, travel_client
 from domain.order.pricing import PriceChanged
 from domain.order.states import TradeState
 from proto import payment_pb2, payment_pb2_grpc, travel_pb2, travel_pb2_grpc
@@ -69,14 +72,14 @@ class Raising:
 
 
 @asynccontextmanager
-async def serving(servicer: object) -> AsyncIterator[aio.Channel]:
+async def serving(servicer: object, reads: Sequence[str] = ()) -> AsyncIterator[aio.Channel]:
     def register(server: aio.Server) -> None:
         travel_pb2_grpc.add_travelServicer_to_server(cast("Any", servicer), server)
 
     server = rpc.Server("pb.travel", register, host="127.0.0.1", port=0)
     await server.start()
     try:
-        async with rpc.channel(server.address) as channel:
+        async with rpc.channel(server.address, reads=reads) as channel:
             yield channel
     finally:
         await server.stop(grace=0)
@@ -84,7 +87,7 @@ async def serving(servicer: object) -> AsyncIterator[aio.Channel]:
 
 async def ask(channel: aio.Channel, *, deadline: float = DEADLINE) -> travel_pb2.HomestayDetailResp | None:
     method = travel_pb2_grpc.travelStub(channel).homestayDetail
-    return await rpc.ask("travel", method, travel_pb2.HomestayDetailReq(id=1), deadline=deadline)
+    return await rpc.ask(Guard("travel"), method, travel_pb2.HomestayDetailReq(id=1), deadline=deadline)
 
 
 async def failure(error: Exception) -> aio.AioRpcError:
@@ -152,7 +155,7 @@ async def test_a_peer_without_the_method_is_told_from_one_that_fails() -> None:
     async with serving(Raising(LookupError())) as channel:
         method = payment_pb2_grpc.paymentStub(channel).RefundPayment
         with pytest.raises(rpc.Unimplemented):
-            await rpc.ask("payment", method, payment_pb2.RefundPaymentReq(), deadline=DEADLINE)
+            await rpc.ask(Guard("payment"), method, payment_pb2.RefundPaymentReq(), deadline=DEADLINE)
 
 
 async def test_a_port_that_is_taken_is_refused() -> None:
@@ -174,3 +177,73 @@ async def test_a_message_of_more_than_a_mebibyte_is_refused() -> None:
     async with serving(Verbose()) as channel:
         with pytest.raises(UpstreamUnavailable):
             await ask(channel)
+
+
+class Flaky(Raising):
+    """A travel service that is not there the first times that it is asked."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(UpstreamUnavailable("database", "the test says so"))
+        self.times = times
+        self.asked = 0
+
+    async def homestayDetail(self, *_: object) -> travel_pb2.HomestayDetailResp:  # noqa: N802 -- the wire's name
+        self.asked += 1
+        if self.asked <= self.times:
+            raise self.error
+        return travel_pb2.HomestayDetailResp(homestay=travel_pb2.Homestay(id=1))
+
+
+@pytest.mark.parametrize(
+    ("reads", "times", "asked"),
+    [(travel_client.READS, 2, 3), (travel_client.READS, 3, 3), (payment_client.READS, 1, 1), ((), 1, 1)],
+    ids=["twice away", "away too often", "no such read", "no read"],
+)
+async def test_a_read_is_tried_again_where_the_service_was_not_there_and_nothing_else_is(
+    reads: tuple[str, ...], times: int, asked: int
+) -> None:
+    servicer = Flaky(times)
+    async with serving(servicer, reads) as channel:
+        if asked > times:
+            assert await ask(channel) is not None
+        else:
+            with pytest.raises(UpstreamUnavailable):
+                await ask(channel)
+    assert servicer.asked == asked
+
+
+async def test_a_service_that_fails_most_calls_is_not_asked_three_times_as_much() -> None:
+    servicer = Flaky(1000)
+    async with serving(servicer, travel_client.READS) as channel:
+        for _ in range(30):
+            with pytest.raises(UpstreamUnavailable):
+                await ask(channel)
+    assert servicer.asked < 30 + 15
+
+
+def test_only_methods_that_exist_and_change_nothing_are_tried_again() -> None:
+    services = [travel_pb2.DESCRIPTOR.services_by_name["travel"], payment_pb2.DESCRIPTOR.services_by_name["payment"]]
+    methods = {f"{service.full_name}/{method.name}" for service in services for method in service.methods}
+    changing = {f"pb.payment/{name}" for name in ("CreatePayment", "UpdateTradeState", "RefundPayment")}
+    assert {*travel_client.READS, *payment_client.READS} == methods - changing
+
+
+async def test_a_request_whose_time_is_over_asks_nobody() -> None:
+    servicer = Flaky(0)
+    async with serving(servicer) as channel:
+        with budget(0), pytest.raises(UpstreamUnavailable):
+            await ask(channel)
+        with budget(DEADLINE):
+            assert await ask(channel) is not None
+    assert servicer.asked == 1
+
+
+async def test_a_budget_ends_a_call_that_had_more_time_for_itself() -> None:
+    class Silent:
+        async def homestayDetail(self, *_: object) -> None:  # noqa: N802 -- the wire's name
+            await asyncio.Event().wait()
+
+    async with serving(Silent()) as channel, asyncio.timeout(3):
+        with budget(0.1), pytest.raises(UpstreamUnavailable) as unavailable:
+            await ask(channel)
+    assert unavailable.value.reason.startswith("DEADLINE_EXCEEDED")

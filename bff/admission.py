@@ -1,0 +1,132 @@
+"""Who is let in to /graphql, and when: requests that are there as a whole, and no more at once than can be worked on.
+
+Without it a client that sends a byte a second holds a place for as long as it likes, and under more load than it can
+carry a server does all of it too late.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bff.errors import EdgeCode
+
+log = structlog.get_logger(__name__)
+
+# Requests that are worked on. A core answers more than a thousand a second: the last of these waits a fifth of one.
+AT_ONCE: Final = 256
+# Seconds until who was not let in should come again.
+RETRY_AFTER: Final = 1
+# Seconds that a client may take to send a body. The largest that is read takes a second at 64 kB/s.
+RECEIVE_WITHIN: Final = 10.0
+# Bytes that are kept before a request is let in. The endpoint refuses more unread.
+HELD: Final = 64 * 1024
+
+
+class Admission:
+    """ASGI middleware; inside that which gives requests their ids.
+
+    Args:
+        app: what is behind it.
+        at_once: requests that are worked on.
+        receive_within: seconds that a client may take to send a body.
+    """
+
+    def __init__(self, app: ASGIApp, *, at_once: int = AT_ONCE, receive_within: float = RECEIVE_WITHIN) -> None:
+        self.app = app
+        self._free = at_once
+        self._receive_within = receive_within
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(self._receive_within):
+                request = await _Request.of(receive)
+        except TimeoutError:
+            reason = f"The request was not received within {self._receive_within:g} s."
+            await _refuse(scope, send, HTTPStatus.REQUEST_TIMEOUT, EdgeCode.BAD_REQUEST, reason)
+            return
+        if request.is_gone:
+            return
+        if self._free <= 0:
+            log.warning("request not let in: too many at once")
+            reason = "There is more to do than can be done right now. Nothing was executed; please try again."
+            await _refuse(scope, send, HTTPStatus.SERVICE_UNAVAILABLE, EdgeCode.OVERLOADED, reason)
+            return
+        await self._work(scope, request, send)
+
+    async def _work(self, scope: Scope, request: "_Request", send: Send) -> None:
+        holds = True
+        self._free -= 1
+
+        async def watched(message: Message) -> None:
+            nonlocal holds
+            if holds and message["type"] == "http.response.start" and _is_stream(message):
+                # What goes on until the client leaves is no work.
+                holds = False
+                self._free += 1
+            await send(message)
+
+        try:
+            await self.app(scope, request.receive, watched)
+        finally:
+            if holds:
+                self._free += 1
+
+
+class _Request:
+    """A body that was received, to be received again by whoever works on it."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._messages: list[Message] = []
+
+    @classmethod
+    async def of(cls, receive: Receive) -> "_Request":
+        """Receives a body to its end, or more of it than anybody reads."""
+        request = cls(receive)
+        size = 0
+        while size <= HELD:
+            message = await receive()
+            request._messages.append(message)
+            size += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                break
+        request._messages.reverse()
+        return request
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the client left before it had sent all."""
+        return bool(self._messages[0]["type"] == "http.disconnect")
+
+    async def receive(self) -> Message:
+        """The next message, as ASGI has it."""
+        return self._messages.pop() if self._messages else await self._receive()
+
+
+def _is_stream(start: Message) -> bool:
+    return any(
+        name.lower() == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in start.get("headers", ())
+    )
+
+
+async def _refuse(scope: Scope, send: Send, status: HTTPStatus, code: EdgeCode, reason: str) -> None:
+    extensions = {"code": code, "requestId": scope["state"]["request_id"]}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        extensions["retryAfter"] = RETRY_AFTER
+    body = orjson.dumps({"errors": [{"message": reason, "extensions": extensions}]})
+    headers = [(b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append((b"retry-after", b"%d" % RETRY_AFTER))
+    else:
+        # What comes of it later is no new request.
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

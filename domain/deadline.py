@@ -1,0 +1,44 @@
+"""How much time there is left for what somebody waits for, known to all that is done for it.
+
+Whoever takes a request on says once how long it may take; each call to another service then waits no longer than that,
+however many calls came before it.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+# On the loop's clock; tasks that are started on the way inherit it.
+_ENDS: Final[ContextVar[float | None]] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def budget(seconds: float) -> Iterator[None]:
+    """Gives what is done inside so many seconds, and never more than is left of an outer budget.
+
+    Nothing is cancelled when they are over: `remaining` tells, and calls to other services are not made any more.
+    """
+    ends, outer = _now() + seconds, _ENDS.get()
+    token = _ENDS.set(ends if outer is None else min(ends, outer))
+    try:
+        yield
+    finally:
+        _ENDS.reset(token)
+
+
+def remaining() -> float | None:
+    """The seconds that are left, negative where they are over; None where nobody set a limit."""
+    ends = _ENDS.get()
+    return None if ends is None else ends - _now()
+
+
+def within(limit: float) -> float:
+    """The seconds that something may take by itself and by what is left."""
+    left = remaining()
+    return limit if left is None else min(limit, left)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -15,7 +15,7 @@ import logging
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ from domain.engine import create_engine
 from domain.errors import UpstreamUnavailable
 from domain.money import Fen
 from domain.order.models import HomestayOrder
-from domain.order.ports import Homestay, Payment
+from domain.order.ports import Found, Homestay, Payment
 from domain.order.pricing import Rules, Stay
 from domain.order.room import assemble
 from domain.order.states import SaleUnit, TradeState
@@ -73,6 +73,10 @@ class AnyHomestay:
     async def homestay(self, homestay_id: int) -> Homestay:
         """The same one under every number."""
         return replace(HOMESTAY, id=homestay_id)
+
+    async def several(self, homestay_ids: Sequence[int]) -> dict[int, Found]:
+        """The same one under each."""
+        return {each: await self.homestay(each) for each in homestay_ids}
 
 
 class NoPayments:

@@ -155,7 +155,7 @@ class Loaders:
         return DataLoader(self._taken, max_batch_size=_MAX_BATCH, cache=False)
 
     async def _homestays(self, keys: list[int]) -> list[Homestay | BaseException | None]:
-        return await _each(self._orders.homestay, keys)
+        return [*await self._orders.homestays(keys)]
 
     async def _payments(self, keys: list[str]) -> list[Payment | BaseException | None]:
         return await _each(self._orders.payment, keys)

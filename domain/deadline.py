@@ -28,6 +28,16 @@ def budget(seconds: float) -> Iterator[None]:
         _ENDS.reset(token)
 
 
+@contextmanager
+def lifted() -> Iterator[None]:
+    """Takes away whatever limit there is, for what is begun inside and outlives who waits for it."""
+    token = _ENDS.set(None)
+    try:
+        yield
+    finally:
+        _ENDS.reset(token)
+
+
 def remaining() -> float | None:
     """The seconds that are left, negative where they are over; None where nobody set a limit."""
     ends = _ENDS.get()

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12proto/travel.proto\x12\x02pb\"\x1f\n\x11HomestayDetailReq\x12\n\n\x02id\x18\x01 \x01(\x03\"4\n\x12HomestayDetailResp\x12\x1e\n\x08homestay\x18\x01 \x01(\x0b\x32\x0c.pb.Homestay\"\x90\x02\n\x08Homestay\x12\n\n\x02id\x18\x01 \x01(\x03\x12\r\n\x05title\x18\x02 \x01(\t\x12\x10\n\x08subTitle\x18\x03 \x01(\t\x12\x0e\n\x06\x62\x61nner\x18\x04 \x01(\t\x12\x0c\n\x04info\x18\x05 \x01(\t\x12\x11\n\tpeopleNum\x18\x06 \x01(\x03\x12\x1a\n\x12homestayBusinessId\x18\x07 \x01(\x03\x12\x0e\n\x06userId\x18\x08 \x01(\x03\x12\x10\n\x08rowState\x18\t \x01(\x03\x12\x0f\n\x07rowType\x18\n \x01(\x03\x12\x10\n\x08\x66oodInfo\x18\x0b \x01(\t\x12\x11\n\tfoodPrice\x18\x0c \x01(\x03\x12\x15\n\rhomestayPrice\x18\r \x01(\x03\x12\x1b\n\x13marketHomestayPrice\x18\x0e \x01(\x03\x32I\n\x06travel\x12?\n\x0ehomestayDetail\x12\x15.pb.HomestayDetailReq\x1a\x16.pb.HomestayDetailRespb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12proto/travel.proto\x12\x02pb\"\x1f\n\x11HomestayDetailReq\x12\n\n\x02id\x18\x01 \x01(\x03\"4\n\x12HomestayDetailResp\x12\x1e\n\x08homestay\x18\x01 \x01(\x0b\x32\x0c.pb.Homestay\"!\n\x12HomestayDetailsReq\x12\x0b\n\x03ids\x18\x01 \x03(\x03\"6\n\x13HomestayDetailsResp\x12\x1f\n\thomestays\x18\x01 \x03(\x0b\x32\x0c.pb.Homestay\"\x90\x02\n\x08Homestay\x12\n\n\x02id\x18\x01 \x01(\x03\x12\r\n\x05title\x18\x02 \x01(\t\x12\x10\n\x08subTitle\x18\x03 \x01(\t\x12\x0e\n\x06\x62\x61nner\x18\x04 \x01(\t\x12\x0c\n\x04info\x18\x05 \x01(\t\x12\x11\n\tpeopleNum\x18\x06 \x01(\x03\x12\x1a\n\x12homestayBusinessId\x18\x07 \x01(\x03\x12\x0e\n\x06userId\x18\x08 \x01(\x03\x12\x10\n\x08rowState\x18\t \x01(\x03\x12\x0f\n\x07rowType\x18\n \x01(\x03\x12\x10\n\x08\x66oodInfo\x18\x0b \x01(\t\x12\x11\n\tfoodPrice\x18\x0c \x01(\x03\x12\x15\n\rhomestayPrice\x18\r \x01(\x03\x12\x1b\n\x13marketHomestayPrice\x18\x0e \x01(\x03\x32\x8d\x01\n\x06travel\x12?\n\x0ehomestayDetail\x12\x15.pb.HomestayDetailReq\x1a\x16.pb.HomestayDetailResp\x12\x42\n\x0fhomestayDetails\x12\x16.pb.HomestayDetailsReq\x1a\x17.pb.HomestayDetailsRespb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HOMESTAYDETAILREQ']._serialized_end=57
   _globals['_HOMESTAYDETAILRESP']._serialized_start=59
   _globals['_HOMESTAYDETAILRESP']._serialized_end=111
-  _globals['_HOMESTAY']._serialized_start=114
-  _globals['_HOMESTAY']._serialized_end=386
-  _globals['_TRAVEL']._serialized_start=388
-  _globals['_TRAVEL']._serialized_end=461
+  _globals['_HOMESTAYDETAILSREQ']._serialized_start=113
+  _globals['_HOMESTAYDETAILSREQ']._serialized_end=146
+  _globals['_HOMESTAYDETAILSRESP']._serialized_start=148
+  _globals['_HOMESTAYDETAILSRESP']._serialized_end=202
+  _globals['_HOMESTAY']._serialized_start=205
+  _globals['_HOMESTAY']._serialized_end=477
+  _globals['_TRAVEL']._serialized_start=480
+  _globals['_TRAVEL']._serialized_end=621
 # @@protoc_insertion_point(module_scope)

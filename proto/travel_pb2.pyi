@@ -1,6 +1,7 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -16,6 +17,18 @@ class HomestayDetailResp(_message.Message):
     HOMESTAY_FIELD_NUMBER: _ClassVar[int]
     homestay: Homestay
     def __init__(self, homestay: _Optional[_Union[Homestay, _Mapping]] = ...) -> None: ...
+
+class HomestayDetailsReq(_message.Message):
+    __slots__ = ("ids",)
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, ids: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class HomestayDetailsResp(_message.Message):
+    __slots__ = ("homestays",)
+    HOMESTAYS_FIELD_NUMBER: _ClassVar[int]
+    homestays: _containers.RepeatedCompositeFieldContainer[Homestay]
+    def __init__(self, homestays: _Optional[_Iterable[_Union[Homestay, _Mapping]]] = ...) -> None: ...
 
 class Homestay(_message.Message):
     __slots__ = ("id", "title", "subTitle", "banner", "info", "peopleNum", "homestayBusinessId", "userId", "rowState", "rowType", "foodInfo", "foodPrice", "homestayPrice", "marketHomestayPrice")

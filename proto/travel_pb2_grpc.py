@@ -39,6 +39,11 @@ class travelStub:
                 request_serializer=proto_dot_travel__pb2.HomestayDetailReq.SerializeToString,
                 response_deserializer=proto_dot_travel__pb2.HomestayDetailResp.FromString,
                 _registered_method=True)
+        self.homestayDetails = channel.unary_unary(
+                '/pb.travel/homestayDetails',
+                request_serializer=proto_dot_travel__pb2.HomestayDetailsReq.SerializeToString,
+                response_deserializer=proto_dot_travel__pb2.HomestayDetailsResp.FromString,
+                _registered_method=True)
 
 
 class travelServicer:
@@ -51,6 +56,13 @@ class travelServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def homestayDetails(self, request, context):
+        """Several homestays at once; those that are missing are left out. The existing service does not know this method.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_travelServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +70,11 @@ def add_travelServicer_to_server(servicer, server):
                     servicer.homestayDetail,
                     request_deserializer=proto_dot_travel__pb2.HomestayDetailReq.FromString,
                     response_serializer=proto_dot_travel__pb2.HomestayDetailResp.SerializeToString,
+            ),
+            'homestayDetails': grpc.unary_unary_rpc_method_handler(
+                    servicer.homestayDetails,
+                    request_deserializer=proto_dot_travel__pb2.HomestayDetailsReq.FromString,
+                    response_serializer=proto_dot_travel__pb2.HomestayDetailsResp.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +104,33 @@ class travel:
             '/pb.travel/homestayDetail',
             proto_dot_travel__pb2.HomestayDetailReq.SerializeToString,
             proto_dot_travel__pb2.HomestayDetailResp.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def homestayDetails(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pb.travel/homestayDetails',
+            proto_dot_travel__pb2.HomestayDetailsReq.SerializeToString,
+            proto_dot_travel__pb2.HomestayDetailsResp.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,12 +33,16 @@ class travelStub:
     def __new__(cls, channel: _aio.Channel) -> travelAsyncStub: ...
     homestayDetail: _grpc.UnaryUnaryMultiCallable[_travel_pb2.HomestayDetailReq, _travel_pb2.HomestayDetailResp]
     """One homestay by its number. A missing one is NOT_FOUND here; the existing service answers an empty Homestay."""
+    homestayDetails: _grpc.UnaryUnaryMultiCallable[_travel_pb2.HomestayDetailsReq, _travel_pb2.HomestayDetailsResp]
+    """Several homestays at once; those that are missing are left out. The existing service does not know this method."""
 
 @_typing.type_check_only
 class travelAsyncStub(travelStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     homestayDetail: _aio.UnaryUnaryMultiCallable[_travel_pb2.HomestayDetailReq, _travel_pb2.HomestayDetailResp]  # type: ignore[assignment]
     """One homestay by its number. A missing one is NOT_FOUND here; the existing service answers an empty Homestay."""
+    homestayDetails: _aio.UnaryUnaryMultiCallable[_travel_pb2.HomestayDetailsReq, _travel_pb2.HomestayDetailsResp]  # type: ignore[assignment]
+    """Several homestays at once; those that are missing are left out. The existing service does not know this method."""
 
 class travelServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -48,5 +52,13 @@ class travelServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_travel_pb2.HomestayDetailResp, _abc.Awaitable[_travel_pb2.HomestayDetailResp]]:
         """One homestay by its number. A missing one is NOT_FOUND here; the existing service answers an empty Homestay."""
+
+    @_abc_1.abstractmethod
+    def homestayDetails(
+        self,
+        request: _travel_pb2.HomestayDetailsReq,
+        context: _ServicerContext,
+    ) -> _typing.Union[_travel_pb2.HomestayDetailsResp, _abc.Awaitable[_travel_pb2.HomestayDetailsResp]]:
+        """Several homestays at once; those that are missing are left out. The existing service does not know this method."""
 
 def add_travelServicer_to_server(servicer: travelServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

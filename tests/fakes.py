@@ -7,7 +7,7 @@ from typing import Final
 
 from domain.errors import UpstreamUnavailable
 from domain.money import Fen
-from domain.order.ports import ChangedPayment, Homestay, Payment
+from domain.order.ports import ChangedPayment, Found, Homestay, Payment
 from domain.order.states import PaymentStatus
 from tests.factories import create_homestay
 
@@ -29,6 +29,15 @@ class FakeTravel:
         if self.down:
             raise UpstreamUnavailable("travel", "the test says so")
         return self.homestays.get(homestay_id)
+
+    async def several(self, homestay_ids: Sequence[int]) -> dict[int, Found]:
+        found: dict[int, Found] = {}
+        for each in homestay_ids:
+            try:
+                found[each] = await self.homestay(each)
+            except UpstreamUnavailable as error:
+                found[each] = error
+        return found
 
 
 # Which payment of an order matters most, as the payment service has it.

@@ -103,6 +103,7 @@ async def open_orders(
             fair_use=fair_use,
             announces=bool(settings.notify_url),
             changes=changes,
+            homestays_kept=settings.homestays_kept,
         )
 
 

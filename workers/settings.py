@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     time_zone: Annotated[str, AfterValidator(_check_zone)] = "Asia/Shanghai"
     pay_window: float = Field(default=1200, gt=0, le=86400)
     creates_per_minute: int = Field(default=10, ge=0, le=10_000)
+    homestays_kept: float = Field(default=10, ge=0, le=3600)
     values_per_minute: int = Field(default=200_000, ge=0, le=1_000_000_000)
     max_unpaid_orders: int = Field(default=5, ge=0, le=10_000)
     sweep_interval: float = Field(default=5, gt=0, le=3600)

@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from domain.errors import UpstreamUnavailable
 from domain.money import Fen
 from domain.order.states import PaymentStatus, SaleUnit
 
@@ -49,6 +50,10 @@ class Homestay:
         return self.banner[0] if self.banner else None
 
 
+# What was found of one of several homestays; that one can't be had takes none of the others with it.
+Found: TypeAlias = Homestay | UpstreamUnavailable | None
+
+
 @dataclass(frozen=True, slots=True)
 class Payment:
     """A payment as the payment service tells it now."""
@@ -84,6 +89,14 @@ class Travel(Protocol):
 
         Raises:
             UpstreamUnavailable: it could not be asked.
+        """
+        ...
+
+    async def several(self, homestay_ids: Sequence[int]) -> dict[int, Found]:
+        """Several homestays, at most 100.
+
+        Returns:
+            For each id the homestay, None where there is none, or why it could not be asked for.
         """
         ...
 

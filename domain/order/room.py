@@ -14,6 +14,7 @@ from domain.order.pricing import Rules
 from domain.order.service import Orders
 from domain.order.settlements import Settlements
 from domain.order.settling import Settling
+from domain.order.shown_homestays import ShownHomestays
 from domain.order.stays import Stays
 from domain.order.transitions import Transitions
 from domain.order.watches import LocalChanges
@@ -48,6 +49,7 @@ def assemble(
     fair_use: FairUse | None = None,
     announces: bool = False,
     changes: Changes | None = None,
+    homestays_kept: float = 0,
 ) -> OrderRoom:
     """Returns the order context.
 
@@ -61,6 +63,7 @@ def assemble(
         fair_use: who sees to it that nobody takes too much of what is free; None sets no limit.
         announces: whether guests are told of each change.
         changes: who wakes those that follow an order; None where they are all here.
+        homestays_kept: seconds for which a homestay is shown as the travel service told it.
     """
     changes = changes or LocalChanges()
     transitions = Transitions(database, clock, changes, announces=announces)
@@ -77,6 +80,7 @@ def assemble(
         placing=placing,
         idempotency=idempotency,
         travel=travel,
+        shown=ShownHomestays(travel, kept=homestays_kept),
         payments=payments,
         timer=timer,
         fair_use=fair_use or NoLimit(),

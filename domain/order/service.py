@@ -4,7 +4,7 @@ Each use case refuses bad input first, asks other services next with no transact
 and tells the timer after the commit.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import date
 
@@ -20,10 +20,11 @@ from domain.order.models import Event, Order
 from domain.order.night_repository import Range
 from domain.order.nights import Taken
 from domain.order.placing import Placed, Placing
-from domain.order.ports import CloseTimer, FairUse, Homestay, Payment, Payments, Travel
+from domain.order.ports import CloseTimer, FairUse, Found, Payment, Payments, Travel
 from domain.order.pricing import Offer, Rules, Stay
 from domain.order.repository import OrderFilter, Window
 from domain.order.settling import Settling
+from domain.order.shown_homestays import ShownHomestays
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ class Orders:
         placing: Placing,
         idempotency: Idempotency,
         travel: Travel,
+        shown: ShownHomestays,
         payments: Payments,
         timer: CloseTimer,
         fair_use: FairUse,
@@ -51,6 +53,7 @@ class Orders:
         self._clock = clock
         self._rules = rules
         self._travel = travel
+        self._shown = shown
         self._payments = payments
         self._timer = timer
         self._closing = closing
@@ -59,13 +62,13 @@ class Orders:
         self._idempotency = idempotency
         self._fair_use = fair_use
 
-    async def homestay(self, homestay_id: int) -> Homestay | None:
-        """The homestay as it is now, or None.
+    async def homestays(self, homestay_ids: Sequence[int]) -> list[Found]:
+        """Homestays to be shown, as they were some seconds ago at most.
 
-        Raises:
-            UpstreamUnavailable: the travel service can't be asked.
+        Returns:
+            Of each id the homestay, None where there is none, or why it could not be asked for.
         """
-        return await self._travel.homestay(homestay_id)
+        return await self._shown.get(homestay_ids)
 
     def check(self, stay: Stay) -> None:
         """Refuses what no homestay could offer, before anybody is asked.

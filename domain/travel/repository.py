@@ -1,6 +1,6 @@
 """Every SQL statement about homestays. Nothing here commits or decides a rule."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from typing import Final
 
@@ -19,6 +19,12 @@ async def find(connection: AsyncConnection, homestay_id: int) -> Homestay | None
     statement = select(*_COLUMNS).where(_HOMESTAYS.c.id == homestay_id, _HOMESTAYS.c.del_state == 0)
     row = (await connection.execute(statement)).one_or_none()
     return None if row is None else Homestay(**row._mapping)
+
+
+async def find_many(connection: AsyncConnection, homestay_ids: Collection[int]) -> list[Homestay]:
+    """The homestays with these ids, on the shelf or not; those that are missing are left out."""
+    statement = select(*_COLUMNS).where(_HOMESTAYS.c.id.in_(homestay_ids), _HOMESTAYS.c.del_state == 0)
+    return [Homestay(**row._mapping) for row in await connection.execute(statement)]
 
 
 async def is_empty(connection: AsyncConnection) -> bool:

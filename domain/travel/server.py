@@ -1,5 +1,7 @@
 """The travel gRPC service: what is on offer now. It never answers an empty homestay for a missing one."""
 
+from typing import Final
+
 from grpc import aio
 
 from domain import rpc
@@ -9,9 +11,12 @@ from domain.travel import repository
 from domain.travel.models import Homestay
 from proto import travel_pb2, travel_pb2_grpc
 
+# Homestays in one answer, which stays below a message's limit.
+MAX_MANY: Final = 100
+
 
 class TravelService(travel_pb2_grpc.travelServicer):
-    """The one method of the existing travel service that orders need."""
+    """The one method of the existing travel service that orders need, and the same for several at once."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -31,6 +36,20 @@ class TravelService(travel_pb2_grpc.travelServicer):
         if homestay is None:
             raise HomestayNotFound("There is no such homestay.", "id")
         return travel_pb2.HomestayDetailResp(homestay=_message(homestay))
+
+    async def homestayDetails(
+        self, request: travel_pb2.HomestayDetailsReq, context: object
+    ) -> travel_pb2.HomestayDetailsResp:
+        """Several homestays, in no order; those that are missing are left out.
+
+        Raises:
+            InvalidInput: it asks for too many, or no homestay can have such an id.
+        """
+        ids = set(request.ids)
+        if len(ids) > MAX_MANY or any(each < 1 for each in ids):
+            raise InvalidInput(f"At most {MAX_MANY} positive numbers are needed.", "ids")
+        found = await self._database.read(lambda connection: repository.find_many(connection, ids)) if ids else []
+        return travel_pb2.HomestayDetailsResp(homestays=[_message(homestay) for homestay in found])
 
 
 def server(database: Database, *, host: str, port: int) -> rpc.Server:

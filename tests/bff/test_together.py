@@ -1,12 +1,12 @@
 """What a request wants of others and of the database is asked for together, but never by everybody at once."""
 
-import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import pytest
 
 from bff import ids
-from domain.order.ports import Homestay
+from domain.order.ports import Found
 from domain.order.service import Orders
 from tests.bff import documents
 from tests.bff.client import ANN, Client, any_database
@@ -35,44 +35,41 @@ MANY: Final = """{
 }"""
 
 
-class SlowTravel(FakeTravel):
-    """Takes its time over each question, and remembers how many it had before it at most."""
+class CountingTravel(FakeTravel):
+    """Remembers how it was asked."""
 
-    waiting = 0
-    most = 0
+    questions = 0
 
-    async def homestay(self, homestay_id: int) -> Homestay | None:
-        self.waiting += 1
-        self.most = max(self.most, self.waiting)
-        await asyncio.sleep(0.005)
-        self.waiting -= 1
-        return await super().homestay(homestay_id)
+    async def several(self, homestay_ids: Sequence[int]) -> dict[int, Found]:
+        self.questions += 1
+        return await super().several(homestay_ids)
 
 
 @pytest.fixture
-def travel() -> SlowTravel:
-    return SlowTravel({number: create_homestay(id=number) for number in range(1, 41)})
+def travel() -> CountingTravel:
+    return CountingTravel({number: create_homestay(id=number) for number in range(1, 41)})
 
 
 @any_database
-async def test_the_homestays_of_a_list(client: Client, orders: Orders, travel: SlowTravel) -> None:
+async def test_the_homestays_of_a_list(client: Client, orders: Orders, travel: CountingTravel) -> None:
     for number in travel.homestays:
         await orders.create(ANN, create_stay(homestay_id=number))
+    travel.asked.clear()
     data = await client.data("{ userHomestayOrderList(first: 40) { nodes { homestay { title } } } }")
     assert len(data["userHomestayOrderList"]["nodes"]) == 40
-    assert 2 <= travel.most <= 16
+    assert travel.questions == 1
 
 
 @any_database
-async def test_the_homestays_of_many_nodes(client: Client, travel: SlowTravel) -> None:
+async def test_the_homestays_of_many_nodes(client: Client, travel: CountingTravel) -> None:
     asked = [ids.global_id(ids.HOMESTAY, number) for number in travel.homestays]
     data = await client.data(documents.NODES, {"ids": asked})
     assert [node["id"] for node in data["nodes"]] == asked
-    assert 2 <= travel.most <= 16
+    assert travel.questions == 1
 
 
 async def test_the_nights_and_homestays_of_many_calendars_and_quotes(
-    client: Client, orders: Orders, travel: SlowTravel, statements: list[str]
+    client: Client, orders: Orders, travel: CountingTravel, statements: list[str]
 ) -> None:
     await orders.create(ANN, create_stay(homestay_id=1))
     travel.asked.clear()
@@ -87,7 +84,7 @@ async def test_the_nights_and_homestays_of_many_calendars_and_quotes(
 
 
 async def test_nights_are_read_only_where_they_are_wanted(
-    client: Client, travel: SlowTravel, statements: list[str]
+    client: Client, travel: CountingTravel, statements: list[str]
 ) -> None:
     quote = """query ($wanted: Boolean!) {
       homestayQuote(homestayId: 1, liveStartDate: "2026-06-01", liveEndDate: "2026-06-03", livePeopleNum: 2) {

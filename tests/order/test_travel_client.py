@@ -172,3 +172,59 @@ async def test_what_travel_does_not_offer_is_not_ordered(
             await orders.create(GUEST, create_stay())
     assert await stored(database, ORDERS) == []
     assert timer.set == []
+
+
+def told_together(*ids: int, **named: Any) -> travel_pb2.HomestayDetailsResp:
+    """What the travel service says of several homestays."""
+    return travel_pb2.HomestayDetailsResp(homestays=[told(id=each, **named).homestay for each in ids])
+
+
+async def test_several_are_asked_for_in_one_call() -> None:
+    stranger = Stranger(homestayDetails=told_together(3, 1))
+    async with serving(stranger) as channel:
+        found = await TravelClient(channel).several([1, 2, 3])
+    assert {each: homestay and homestay.id for each, homestay in found.items()} == {1: 1, 2: None, 3: 3}  # type: ignore[union-attr]
+    assert stranger.asked == ["homestayDetails"]
+    assert list(travel_pb2.HomestayDetailsReq.FromString(stranger.requests[0]).ids) == [1, 2, 3]
+
+
+async def test_one_alone_is_asked_for_as_the_existing_service_knows_it() -> None:
+    stranger = Stranger(homestayDetail=told())
+    async with serving(stranger) as channel:
+        assert (await TravelClient(channel).several([1]))[1]
+    assert stranger.asked == ["homestayDetail"]
+
+
+async def test_a_service_without_the_method_is_asked_one_by_one_and_not_bothered_again() -> None:
+    stranger = Stranger(homestayDetail=told())
+    async with serving(stranger) as channel:
+        client = TravelClient(channel)
+        for _ in range(2):
+            found = await client.several([1, 2])
+            assert found[1] is not None
+            # It answers with homestay 1 whatever it is asked.
+            assert isinstance(found[2], UpstreamUnavailable)
+        client._one_by_one_until = 0
+        await client.several([1, 2])
+    assert stranger.asked.count("homestayDetails") == 2
+    assert stranger.asked.count("homestayDetail") == 6
+
+
+async def test_one_that_makes_no_sense_takes_no_other_with_it() -> None:
+    answer = told_together(1, 2)
+    answer.homestays[1].rowType = 7
+    async with serving(Stranger(homestayDetails=answer)) as channel:
+        found = await TravelClient(channel).several([1, 2])
+    assert isinstance(found[1], Homestay)
+    assert isinstance(found[2], UpstreamUnavailable)
+
+
+@pytest.mark.parametrize("answer", [told_together(1, 3), None], ids=["not asked for", "down"])
+async def test_a_service_that_can_not_be_asked_fails_for_each(answer: Any) -> None:
+    stranger = Stranger(homestayDetails=answer or grpc.StatusCode.UNAVAILABLE)
+    async with serving(stranger) as channel:
+        try:
+            found = await TravelClient(channel).several([1, 2])
+        except UpstreamUnavailable:
+            pytest.fail("it is told of each")
+    assert [isinstance(each, UpstreamUnavailable) for each in found.values()] == [True, True]

@@ -141,4 +141,18 @@ async def test_it_describes_itself(server: rpc.Server) -> None:
 
     services, methods = await asyncio.to_thread(describe)
     assert "pb.travel" in services
-    assert methods == ["homestayDetail"]
+    assert methods == ["homestayDetail", "homestayDetails"]
+
+
+async def test_several_homestays_are_told_at_once(travel: "travelAsyncStub") -> None:
+    one, three = await detail(travel, 1), await detail(travel, 3)
+    answer = await travel.homestayDetails(travel_pb2.HomestayDetailsReq(ids=[3, 1, 2**40, 1]), timeout=DEADLINE)
+    assert sorted(answer.homestays, key=lambda each: each.id) == [one, three]
+    assert not (await travel.homestayDetails(travel_pb2.HomestayDetailsReq(), timeout=DEADLINE)).homestays
+
+
+@pytest.mark.parametrize("ids", [[0], [1, -1], list(range(1, 102))])
+async def test_nobody_asks_for_too_many_or_for_none_that_can_be(travel: "travelAsyncStub", ids: list[int]) -> None:
+    with pytest.raises(aio.AioRpcError) as refused:
+        await travel.homestayDetails(travel_pb2.HomestayDetailsReq(ids=ids), timeout=DEADLINE)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -21,6 +21,7 @@ CAST: Final = TYPE_CAST_ATTRIBUTE
 # The functions that Strawberry makes of a field: any other one was put there by somebody, for some reason.
 _ATTRIBUTE: Final = "GraphQLCoreConverter.from_resolver.<locals>._get_basic_result"
 _ASYNC: Final = "GraphQLCoreConverter.from_resolver.<locals>._async_resolver"
+_READS: Final = inspect.getattr_static(object, "__getattribute__")
 # With one of these a class decides itself what an attribute is, or is something else than an object of the schema.
 _WILFUL: Final = ("__getattr__", "__await__", "__aiter__")
 
@@ -30,8 +31,7 @@ def strawberry_schema(schema: GraphQLSchema) -> Schema | None:
     found = schema.extensions.get(DEFINITION)
     if not isinstance(found, Schema) or found.exception_handlers:
         return None
-    reads: Any = found.config.default_resolver
-    return found if reads is getattr else None
+    return found if found.config.default_resolver is getattr else None
 
 
 def class_of(type_: GraphQLObjectType) -> type | None:
@@ -40,7 +40,7 @@ def class_of(type_: GraphQLObjectType) -> type | None:
     if not isinstance(definition, StrawberryObjectDefinition) or definition.is_type_of or definition.concrete_of:
         return None
     origin = definition.origin
-    if issubclass(origin, Exception) or origin.__getattribute__ is not object.__getattribute__:
+    if issubclass(origin, Exception) or inspect.getattr_static(origin, "__getattribute__") is not _READS:
         return None
     return None if any(hasattr(origin, name) for name in _WILFUL) else origin
 

@@ -1,7 +1,7 @@
 """The use cases of guests without a database: a few orders and homestays, and whatever a test wants to go wrong."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, TypeVar
@@ -14,6 +14,7 @@ from domain.order.placing import Placed
 from domain.order.ports import Homestay, Payment
 from domain.order.pricing import Stay
 from domain.order.repository import OrderFilter, Window
+from domain.order.service import Orders
 from domain.order.states import CloseReason, PaymentStatus, SaleUnit, TradeState
 from tests.factories import create_homestay
 
@@ -77,7 +78,7 @@ class StandIn:
     """
 
     orders: int = 3
-    broken: Mapping[tuple[str, object], Exception] = field(default_factory=dict)
+    broken: Mapping[tuple[str, object], Callable[[], Exception]] = field(default_factory=dict)
     turns: Mapping[str, int] = field(default_factory=dict)
     asked: list[tuple[str, object]] = field(default_factory=list)
     today: date = date(2026, 5, 20)
@@ -86,8 +87,7 @@ class StandIn:
         self.asked.append((name, key))
         failure = self.broken.get((name, key)) or self.broken.get((name, None))
         if failure is not None:
-            # As one that was raised nowhere before: it collects no traces.
-            raise failure.with_traceback(None)
+            raise failure()
 
     async def _answer(self, name: str, key: object, answer: T) -> T:
         for _ in range(self.turns.get(name, 0)):
@@ -102,7 +102,7 @@ class StandIn:
         return await self._answer("homestay", homestay_id, HOMESTAYS.get(homestay_id))
 
     async def taken(self, ranges: Collection[Range]) -> dict[int, Taken]:
-        taken = {homestay_id: {date(2026, 6, 2): {0: True}} for homestay_id, *_ in ranges}
+        taken: dict[int, Taken] = {homestay_id: {date(2026, 6, 2): {0: True}} for homestay_id, *_ in ranges}
         return await self._answer("taken", tuple(sorted(ranges)), taken)
 
     async def find(self, user_id: int, sn: str) -> Order | None:
@@ -155,3 +155,8 @@ class StandIn:
         order = replace(create_order(1), sn=sn, user_id=user_id)
         payment = Payment(f"PMT{sn[3:]}", sn, "WECHAT_PAY", Fen(71_800), PaymentStatus.WAIT, None)
         return await self._answer("open_payment", sn, (payment, order))
+
+
+def as_orders(orders: StandIn) -> Orders:
+    """The stand-in, as what it stands in for."""
+    return orders  # type: ignore[return-value]

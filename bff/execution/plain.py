@@ -56,20 +56,22 @@ def is_plain(executor: Executor[Any], type_: GraphQLOutputType, fields: FieldDet
     return True
 
 
-def function_of(executor: Executor[Any], type_: GraphQLOutputType, fields: FieldDetailsList) -> Callable[[Any], Any]:
-    """The function of a value.
+def function_of(
+    executor: Executor[Any], type_: GraphQLOutputType, fields: FieldDetailsList
+) -> Callable[[Any], Any] | None:
+    """The function of a value; None where there can be none.
 
     Args:
         executor: knows the document and its variables.
         type_: what the value is to be.
         fields: the field that has it, as often as it is selected.
-
-    Raises:
-        NotPlain: there can be none.
     """
     writer = Writer(executor)
-    with writer.function("value") as name:
-        writer.line(f"return {writer.value(type_, fields, 'v')}")
+    try:
+        with writer.function("value") as name:
+            writer.line(f"return {writer.value(type_, fields, 'v')}")
+    except NotPlain:
+        return None
     return writer.compile(name)
 
 

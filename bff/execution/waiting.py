@@ -88,8 +88,9 @@ def complete_of(
     """
     if depth > MAX_DEPTH:
         raise Unknown
-    if is_plain(executor, type_, fields):
-        return _plain(function_of(executor, type_, fields))
+    function = function_of(executor, type_, fields)
+    if function is not None:
+        return _plain(function)
     nullable = not is_non_null_type(type_)
     inner = type_.of_type if is_non_null_type(type_) else type_
     classes: dict[type, GraphQLObjectType] | None = None

@@ -173,6 +173,7 @@ class Outcome:
     errors: list[tuple[object, ...]]
     ran: list[object]
     asked: list[object]
+    cancelled: bool = False
 
 
 def _error(error: GraphQLError) -> tuple[object, ...]:
@@ -208,10 +209,12 @@ async def outcome(
             middleware=MiddlewareManager(),
             operation_extensions=None,
         )
+        cancelled = False
         try:
             answer = result if isinstance(result, ExecutionResult) else await result
         except asyncio.CancelledError:
-            answer = ExecutionResult({"cancelled": True})
+            # Two fields of one operation wait for the same loader, and one was given up.
+            answer, cancelled = ExecutionResult(), True
         while left := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(left)
     return Outcome(
@@ -219,6 +222,7 @@ async def outcome(
         [_error(error) for error in answer.errors or ()],
         [*LoggingInfo.ran],
         [*orders.asked],
+        cancelled,
     )
 
 

@@ -7,7 +7,7 @@ hundred is not valid all the same (a field of this name has other types elsewher
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias
 
 from graphql import (
     GraphQLInterfaceType,
@@ -20,12 +20,12 @@ from graphql import (
 
 from tests.bff.stand_in import sn
 
-T = TypeVar("T")
+Composite: TypeAlias = GraphQLObjectType | GraphQLInterfaceType
 
 # Fields of one selection, and selections within each other.
-WIDTH: Final = 7
+WIDTH: Final = 6
 DEPTH: Final = 5
-ROOTS: Final = 3
+ROOTS: Final = 2
 
 SNS: Final = (sn(1), sn(2), sn(3), "none of ours")
 HOMESTAY_IDS: Final = ("1", "2", "9", "nonsense", "SG9tZXN0YXk6MQ==")
@@ -62,7 +62,7 @@ class _Document:
     def chance(self, one_in: int) -> bool:
         return self.random.randrange(one_in) == 0
 
-    def pick(self, choices: Sequence[T]) -> T:
+    def pick(self, choices: Sequence[Any]) -> Any:
         return self.random.choice(choices)
 
     def variable(self, name: str, type_: str, value: Any) -> str:
@@ -90,7 +90,7 @@ class _Document:
         assert isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
         return "{ " + " ".join(self.pieces(type_, depth)) + " }"
 
-    def pieces(self, type_: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> list[str]:
+    def pieces(self, type_: Composite, depth: int) -> list[str]:
         names = [
             name
             for name, each in type_.fields.items()
@@ -109,23 +109,24 @@ class _Document:
                 pieces.append(self.field(type_, str(self.pick(names)), depth))
         return pieces or ["__typename"]
 
-    def field(self, type_: GraphQLObjectType | GraphQLInterfaceType, name: str, depth: int) -> str:
+    def field(self, type_: Composite, name: str, depth: int) -> str:
         inner = get_named_type(type_.fields[name].type)
         alias = f"{name}Too: " if self.chance(6) else ""
         below = self.selections(inner, depth + 1) if is_composite_type(inner) else ""
         return f"{alias}{name} {self.condition()} {below}"
 
-    def narrowed(self, type_: GraphQLObjectType | GraphQLInterfaceType) -> GraphQLObjectType | GraphQLInterfaceType:
-        wider = isinstance(type_, GraphQLInterfaceType)
-        others = self.schema.get_possible_types(type_) if wider else type_.interfaces
-        return self.pick((type_, *others))
+    def narrowed(self, type_: Composite) -> Composite:
+        """The type, or one that a value of it can be of too."""
+        if isinstance(type_, GraphQLInterfaceType):
+            return self.pick((type_, *self.schema.get_possible_types(type_)))  # type: ignore[no-any-return]
+        return self.pick((type_, *type_.interfaces))  # type: ignore[no-any-return]
 
-    def inline(self, type_: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
+    def inline(self, type_: Composite, depth: int) -> str:
         wanted = self.narrowed(type_)
         on = f"on {wanted.name}" if wanted is not type_ or self.chance(2) else ""
         return f"... {on} {self.condition()} {self.selections(wanted, depth + 1)}"
 
-    def spread(self, type_: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
+    def spread(self, type_: Composite, depth: int) -> str:
         fitting = [n for n, (on, _) in enumerate(self.fragments) if on is type_]
         if fitting and self.chance(2):
             return f"...F{self.pick(fitting)} {self.condition()}"
@@ -182,7 +183,7 @@ def operation_of(random: Random, schema: GraphQLSchema, order_ids: tuple[str, ..
     """An operation, with the fragments and variables that it needs, and values for these."""
     document = _Document(random, schema, order_ids)
     writes = document.chance(4)
-    count = random.randint(1, ROOTS)
+    count = random.choice((1, ROOTS))
     roots = [document.mutation(number) if writes else document.query(number) for number in range(count)]
     declared = ", ".join(f"${name}: {type_}" for name, (type_, _) in document.variables.items())
     text = f"{'mutation' if writes else 'query'} {f'({declared})' if declared else ''} {{ {' '.join(roots)} }}"

@@ -22,10 +22,9 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from bff import schema
-from bff.context import RequestContext
 from bff.execution.executor import CompiledExecutor
 from tests.bff import documents
-from tests.bff.stand_in import StandIn, as_orders, sn
+from tests.bff.stand_in import StandIn, context_of, sn
 
 PAGE: Final = 20
 SCHEMA: Final = schema.build(introspection=True)._schema  # noqa: SLF001 -- what Strawberry itself hands to graphql-core
@@ -80,7 +79,7 @@ async def repeated(
         result = execute(
             SCHEMA,
             document,
-            context_value=RequestContext(as_orders(orders), "a request", caller=7),
+            context_value=context_of(orders),
             variable_values={**variables},
             executor_class=executor,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # it is what Strawberry hands over

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, TokenKind, parse
+from graphql import DocumentNode, GraphQLError, TokenKind, parse
 
 # Documents, and bytes of memory. An edge has as many documents as its clients have, times their versions.
 MAX_DOCUMENTS: Final = 256
@@ -36,11 +36,6 @@ class Document:
     node: DocumentNode
     size: int
     _errors: tuple[GraphQLError, ...] | None = None
-
-    @property
-    def operations(self) -> int:
-        """How many operations it has."""
-        return sum(isinstance(node, OperationDefinitionNode) for node in self.node.definitions)
 
     def errors(self, validate: Validate) -> list[GraphQLError]:
         """What the validation finds; it is asked the first time only.

@@ -20,8 +20,12 @@ CAST: Final = TYPE_CAST_ATTRIBUTE
 
 # The functions that Strawberry makes of a field: any other one was put there by somebody, for some reason.
 _ATTRIBUTE: Final = "GraphQLCoreConverter.from_resolver.<locals>._get_basic_result"
+_METHOD: Final = "GraphQLCoreConverter.from_resolver.<locals>._resolver"
 _ASYNC: Final = "GraphQLCoreConverter.from_resolver.<locals>._async_resolver"
 _READS: Final = inspect.getattr_static(object, "__getattribute__")
+# What a field's metadata says of a method that works something out of its object and does nothing else, so that it may
+# be called twice: `strawberry.field(resolver, metadata=facts.PURE)`.
+PURE: Final = {"pure": True}
 # With one of these a class decides itself what an attribute is, or is something else than an object of the schema.
 _WILFUL: Final = ("__getattr__", "__await__", "__aiter__")
 
@@ -77,6 +81,19 @@ def attribute(origin: type, field: GraphQLField) -> str | None:
     if hasattr(type(there), "__get__") and not isinstance(there, MemberDescriptorType):
         return None
     return definition.python_name
+
+
+def method(field: GraphQLField) -> Callable[[Any], Any] | None:
+    """The method that a field is, where it is said to be pure and wants nothing but its object."""
+    definition = field.extensions.get(DEFINITION)
+    if not isinstance(definition, StrawberryField) or definition.extensions or field.args:
+        return None
+    if not PURE.items() <= definition.metadata.items() or definition.base_resolver is None:
+        return None
+    function = definition.base_resolver.wrapped_func
+    if getattr(field.resolve, "__qualname__", None) != _METHOD or not inspect.isfunction(function):
+        return None
+    return function if list(inspect.signature(function).parameters) == ["self"] else None
 
 
 def resolver(field: GraphQLField) -> tuple[Resolve, StrawberryField] | None:

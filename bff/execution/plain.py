@@ -1,7 +1,8 @@
 """Selections that nothing has to be waited for, as one Python function each: from an object to what it becomes.
 
 The function is written as source, as those of `dataclasses` are. It takes nothing on trust: each value is of the very
-type that is expected, or the function raises, having done nothing but read attributes. Then graphql-core looks at the
+type that is expected, or the function raises, having done nothing but read
+attributes and call what is said to be pure. Then graphql-core looks at the
 value, and decides what is wrong with it, or that nothing is.
 """
 
@@ -163,11 +164,16 @@ class Writer:
         if node.name.value == "__typename":
             return repr(type_.name)
         field = type_.fields.get(node.name.value)
-        attribute = field and not node.arguments and facts.attribute(origin, field)
-        if not field or not attribute or self._count > MAX_NAMES:
+        if field is None or node.arguments or self._count > MAX_NAMES:
             raise NotPlain
+        attribute, method = facts.attribute(origin, field), facts.method(field)
         variable = self._new("v")
-        self.line(f"{variable} = {name}.{attribute}")
+        if attribute is not None:
+            self.line(f"{variable} = {name}.{attribute}")
+        elif method is not None:
+            self.line(f"{variable} = {self._constant(method)}({name})")
+        else:
+            raise NotPlain
         return self.value(field.type, selected, variable)
 
     def _value(self, type_: GraphQLOutputType, fields: FieldDetailsList, name: str) -> str:

@@ -232,7 +232,8 @@ def _start(executor: Executor[Any], type_: GraphQLObjectType, selected: FieldDet
     if node.arguments:
         return place.stock
     attribute = facts.attribute(origin, field)
-    if attribute is not None and is_plain(executor, field.type, selected):
+    at_hand = attribute is not None or facts.method(field) is not None
+    if at_hand and is_plain(executor, field.type, selected):
         return None
     try:
         complete = complete_of(executor, field.type, selected, depth + 1)

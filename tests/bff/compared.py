@@ -18,13 +18,12 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from bff import connection, payloads, refusals, types
-from bff.context import RequestContext
 from bff.execution.executor import CompiledExecutor
 from bff.execution.plans import Plans
 from bff.refusals import KINDS
 from bff.scalars import SCALARS
 from bff.schema import Mutation, Query
-from tests.bff.stand_in import StandIn, as_orders
+from tests.bff.stand_in import StandIn, context_of
 
 # What objects are made of, for whom something can be wrong with one.
 KINDS_OF_OBJECTS: Final[dict[str, type]] = {
@@ -202,7 +201,7 @@ async def outcome(
         result = execute(
             schema,
             document,
-            context_value=RequestContext(as_orders(orders), "a request", caller=7),
+            context_value=context_of(orders),
             variable_values={**variables},
             executor_class=executor,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # it is what Strawberry hands over

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, TypeVar
 
+from bff.allowance import Allowance
+from bff.context import RequestContext
+from bff.tokens import Caller
 from domain.money import Fen
 from domain.order.models import Event, Order
 from domain.order.night_repository import Range
@@ -14,7 +17,6 @@ from domain.order.placing import Placed
 from domain.order.ports import Homestay, Payment
 from domain.order.pricing import Stay
 from domain.order.repository import OrderFilter, Window
-from domain.order.service import Orders
 from domain.order.states import CloseReason, PaymentStatus, SaleUnit, TradeState
 from tests.factories import create_homestay
 
@@ -157,6 +159,12 @@ class StandIn:
         return await self._answer("open_payment", sn, (payment, order))
 
 
-def as_orders(orders: StandIn) -> Orders:
-    """The stand-in, as what it stands in for."""
-    return orders  # type: ignore[return-value]
+def context_of(orders: StandIn, *, signed_in: bool = True) -> RequestContext:
+    """A request of a guest, who follows no order and may ask for anything."""
+    return RequestContext(
+        orders=orders,  # type: ignore[arg-type] # it stands in for them
+        following=None,  # type: ignore[arg-type]
+        allowance=Allowance(0),
+        request_id="a request",
+        caller=Caller(7, AT + timedelta(days=36500)) if signed_in else None,
+    )

@@ -21,7 +21,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from bff import schema
-from bff.context import RequestContext
+from bff.execution import facts
 from bff.execution.executor import CompiledExecutor
 from bff.execution.plans import MAX_VARIANTS, Plans
 from bff.refusals import KINDS
@@ -29,7 +29,7 @@ from bff.scalars import SCALARS
 from bff.schema import Mutation, Query
 from tests.bff import documents
 from tests.bff.compared import SCHEMA, World, fresh_executor, outcome
-from tests.bff.stand_in import StandIn, as_orders, sn
+from tests.bff.stand_in import StandIn, context_of, sn
 
 T = TypeVar("T")
 
@@ -159,7 +159,7 @@ async def test_a_hook_of_resolvers_sees_each_field() -> None:
         execution_context_class=Fresh,
         config=StrawberryConfig(scalar_map=SCALARS),
     )
-    context = RequestContext(as_orders(StandIn()), "a request", caller=7)
+    context = context_of(StandIn())
     answer = await made.execute("{ homestay(id: 1) { title foodPrice { amount } } }", context_value=context)
     assert answer.errors is None
     assert Watching.seen == ["homestay", "title", "foodPrice", "amount"]
@@ -170,11 +170,11 @@ async def test_it_serves_the_product(monkeypatch: pytest.MonkeyPatch, watched: W
     """With its gate, and with the schema's own way to errors."""
     made, executor = schema.build(introspection=True), fresh_executor()
     monkeypatch.setattr(made, "execution_context_class", executor)
-    for caller, expected in ((7, None), (None, "A bearer token is needed: `Authorization: Bearer …`.")):
-        context = RequestContext(as_orders(StandIn()), "a request", caller=caller)
+    for signed_in, expected in ((True, None), (False, "A bearer token is needed: `Authorization: Bearer …`.")):
+        context = context_of(StandIn(), signed_in=signed_in)
         answer = await made.execute(documents.FULL_DETAIL, {"sn": sn(1)}, context_value=context)
         assert [error.message for error in answer.errors or ()] == ([expected] if expected else [])
-        assert (answer.data is None) == (caller is None)
+        assert (answer.data is None) != signed_in
     assert watched.done == []
     introspected = await made.execute("{ __schema { queryType { name } } }", context_value=context)
     assert introspected.data == {"__schema": {"queryType": {"name": "Query"}}}
@@ -234,6 +234,42 @@ async def test_a_plan_is_of_one_schema(watched: Watched) -> None:
     assert watched.done == []
 
 
+def test_a_method_that_is_said_to_be_pure_is_part_of_the_plan(watched: Watched) -> None:
+    called: list[str] = []
+
+    @strawberry.type
+    class Sum:
+        part: int
+
+        @strawberry.field(metadata=facts.PURE)  # type: ignore[untyped-decorator]
+        def double(self) -> int:
+            called.append("pure")
+            return self.part * 2
+
+        @strawberry.field
+        def triple(self) -> int:
+            called.append("any")
+            return self.part * 3
+
+    @strawberry.type
+    class Sums:
+        @strawberry.field
+        def sum(self, part: int) -> Sum | None:
+            return Sum(part=part)
+
+    made = strawberry.Schema(Sums, execution_context_class=fresh_executor())
+    assert made.execute_sync("{ sum(part: 2) { part double } }").data == {"sum": {"part": 2, "double": 4}}
+    assert (called, watched.done) == (["pure"], [])
+    assert made.execute_sync("{ sum(part: 2) { part triple double } }").data == {
+        "sum": {"part": 2, "triple": 6, "double": 4}
+    }
+    assert (called, watched.done) == (["pure", "pure", "any"], ["complete_leaf_value"])
+    large = made.execute_sync("{ sum(part: 2000000000) { triple double } }")
+    assert large.data == {"sum": None}
+    assert [error.path for error in large.errors or ()] == [["sum", "triple"]]
+    assert called.count("any") == 2
+
+
 @dataclass
 class Hanging(StandIn):
     """Nobody answers."""
@@ -258,7 +294,7 @@ async def test_who_gives_up_leaves_nothing_behind() -> None:
     result = execute(
         SCHEMA,
         document,
-        context_value=RequestContext(as_orders(orders), "a request", caller=7),
+        context_value=context_of(orders),
         variable_values={"sn": sn(3)},
         executor_class=executor,
         operation_extensions=None,

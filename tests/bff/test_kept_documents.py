@@ -83,7 +83,7 @@ def test_long_documents_take_the_place_of_many() -> None:
 
 def test_one_that_alone_is_too_much_is_served_and_not_kept() -> None:
     documents = Documents(MAX_TOKENS, most_bytes=10_000)
-    assert documents.parse("{ " + "a " * 400 + "}").operations == 1
+    assert documents.parse("{ " + "a " * 400 + "}").node.definitions
     assert (len(documents), documents.bytes) == (0, 0)
 
 

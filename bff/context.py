@@ -124,6 +124,17 @@ class RequestContext:
         return idempotency_key.agreed(argument, self.key_headers)
 
 
+class SharedLoader(DataLoader[K, V]):
+    """A loader whose answers are several fields'.
+
+    One of them may be cancelled, where another field of its object failed; the others still get their answer.
+    """
+
+    def load(self, key: K) -> Awaitable[V]:
+        """The value of a key."""
+        return asyncio.shield(super().load(key))
+
+
 class Loaders:
     """One request's loaders. New for each request: what one guest was shown is never kept for another."""
 
@@ -133,17 +144,17 @@ class Loaders:
     @cached_property
     def homestay(self) -> DataLoader[int, Homestay | None]:
         """Homestays by number; each is asked for once however many orders name it."""
-        return DataLoader(self._homestays, max_batch_size=_MAX_BATCH)
+        return SharedLoader(self._homestays, max_batch_size=_MAX_BATCH)
 
     @cached_property
     def payment(self) -> DataLoader[str, Payment | None]:
         """Payments by their order's sn."""
-        return DataLoader(self._payments, max_batch_size=_MAX_BATCH)
+        return SharedLoader(self._payments, max_batch_size=_MAX_BATCH)
 
     @cached_property
     def history(self) -> DataLoader[str, list[Event]]:
         """Steps by their order's sn, oldest first."""
-        return DataLoader(self._histories, max_batch_size=_MAX_BATCH)
+        return SharedLoader(self._histories, max_batch_size=_MAX_BATCH)
 
     @cached_property
     def taken(self) -> DataLoader[Range, Taken]:
@@ -152,7 +163,7 @@ class Loaders:
         Fields that want it at once ask the database once. Nothing is kept: an earlier mutation of the same request may
         have taken or freed a night.
         """
-        return DataLoader(self._taken, max_batch_size=_MAX_BATCH, cache=False)
+        return SharedLoader(self._taken, max_batch_size=_MAX_BATCH, cache=False)
 
     async def _homestays(self, keys: list[int]) -> list[Homestay | BaseException | None]:
         return [*await self._orders.homestays(keys)]

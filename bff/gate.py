@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from graphql import (
     DocumentNode,
@@ -12,6 +12,7 @@ from graphql import (
     GraphQLError,
     InlineFragmentNode,
     OperationDefinitionNode,
+    validate,
 )
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
@@ -19,30 +20,43 @@ from strawberry.types.graphql import OperationType
 from bff import complexity
 from bff.context import RequestContext
 from bff.errors import EdgeCode
+from bff.execution.documents import Document
+
+if TYPE_CHECKING:
+    from bff.schema import Schema
 
 
 class Gate(SchemaExtension):
     """Refuses before execution what no resolver should have to think of."""
 
-    def on_operation(self) -> Iterator[None]:
-        """The parser stops where no sane document goes on."""
-        self.execution_context.parse_options["max_tokens"] = complexity.MAX_TOKENS
-        yield
+    _document: Document | None = None
 
     def on_parse(self) -> Iterator[None]:
-        """Several operations and no `operationName`: the specification wants an error, not the first of them.
+        """Takes a document that came before as it is, and stops parsing where no sane document goes on.
+
+        Several operations and no `operationName`: the specification wants an error, not the first of them.
 
         Raises:
-            GraphQLError: it is not said which operation is meant.
+            GraphQLError: it is no document, or it is not said which operation is meant.
         """
+        context = self.execution_context
+        if context.query:
+            self._document = self._schema.documents.parse(context.query)
+            context.graphql_document = self._document.node
         yield
-        document = self.execution_context.graphql_document
-        named = self.execution_context._provided_operation_name is not None  # noqa: SLF001 -- the name is not public
-        if document is not None and not named and len(_operations(document)) > 1:
+        named = context._provided_operation_name is not None  # noqa: SLF001 -- the name is not public
+        if context.graphql_document is not None and not named and len(_operations(context.graphql_document)) > 1:
             raise GraphQLError(
                 "The document has several operations; `operationName` says which one is meant.",
                 extensions={"code": EdgeCode.OPERATION_RESOLUTION_FAILURE},
             )
+
+    @property
+    def _schema(self) -> "Schema":
+        return cast("Schema", self.execution_context.schema)
+
+    def _validate(self, document: DocumentNode) -> list[GraphQLError]:
+        return validate(self._schema._schema, document, self.execution_context.validation_rules)  # noqa: SLF001 -- graphql-core's schema
 
     def on_validate(self) -> Iterator[None]:
         """Whoever asks for data must say who they are; the schema may be asked about itself by anybody.
@@ -56,6 +70,8 @@ class Gate(SchemaExtension):
         if document is not None:
             # Before the validation, which takes long over what this stops.
             context.cost = complexity.check(document, self.execution_context.variables)
+            if self._document is not None:
+                self.execution_context.pre_execution_errors = self._document.errors(self._validate)
         yield
         if document is None or self.execution_context.pre_execution_errors:
             return

@@ -38,8 +38,9 @@ def _parse_instant(value: object) -> datetime:
 
 
 def _write_instant(value: datetime) -> str:
-    precision = "milliseconds" if value.microsecond else "seconds"
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+    # Ours are UTC already, and a page has many.
+    at = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return at.isoformat(timespec="milliseconds" if at.microsecond else "seconds").removesuffix("+00:00") + "Z"
 
 
 def _parse_integer(value: object) -> int:

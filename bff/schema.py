@@ -15,6 +15,7 @@ from strawberry.types.execution import ExecutionContext, PreExecutionError
 from strawberry.types.unset import UNSET
 
 from bff import errors, homestays, ids
+from bff.complexity import MAX_TOKENS
 from bff.connection import (
     DEFAULT_PAGE,
     HomestayOrderConnection,
@@ -23,6 +24,8 @@ from bff.connection import (
     given,
     resolve_page,
 )
+from bff.execution.documents import Documents
+from bff.execution.executor import CompiledExecutor
 from bff.gate import Gate
 from bff.payloads import (
     CancelHomestayOrderPayload,
@@ -175,7 +178,15 @@ async def _node(info: Info, value: str) -> Node | None:
 
 
 class Schema(strawberry.Schema):
-    """Strawberry's schema, logging as this house does."""
+    """Strawberry's schema, logging as this house does.
+
+    Attributes:
+        documents: those that came before, parsed and validated.
+    """
+
+    def __init__(self, *args: Any, **named: Any) -> None:  # noqa: ANN401 -- passed through
+        super().__init__(*args, **named)
+        self.documents = Documents(MAX_TOKENS)
 
     def process_errors(self, errors_: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:  # noqa: ARG002 -- Strawberry's signature
         for error in errors_:
@@ -206,5 +217,6 @@ def build(*, introspection: bool) -> Schema:
         subscription=Subscription,
         types=KINDS,
         extensions=extensions,
+        execution_context_class=CompiledExecutor,
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -1,0 +1,113 @@
+"""What may be known of a type before any value of it is seen, and what is then left to look at in the value itself."""
+
+import inspect
+from collections.abc import Callable, Coroutine
+from types import MemberDescriptorType
+from typing import Any, Final, TypeAlias
+
+from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
+from strawberry import Schema
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
+from strawberry.types.field import StrawberryField
+from strawberry.types.info import Info
+
+Resolve: TypeAlias = Callable[[Any, Info], Coroutine[Any, Any, Any]]
+
+DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
+CAST: Final = TYPE_CAST_ATTRIBUTE
+
+# The functions that Strawberry makes of a field: any other one was put there by somebody, for some reason.
+_ATTRIBUTE: Final = "GraphQLCoreConverter.from_resolver.<locals>._get_basic_result"
+_METHOD: Final = "GraphQLCoreConverter.from_resolver.<locals>._resolver"
+_ASYNC: Final = "GraphQLCoreConverter.from_resolver.<locals>._async_resolver"
+_READS: Final = inspect.getattr_static(object, "__getattribute__")
+# What a field's metadata says of a method that works something out of its object and does nothing else, so that it may
+# be called twice: `strawberry.field(resolver, metadata=facts.PURE)`.
+PURE: Final = {"pure": True}
+# With one of these a class decides itself what an attribute is, or is something else than an object of the schema.
+_WILFUL: Final = ("__getattr__", "__await__", "__aiter__")
+
+
+def strawberry_schema(schema: GraphQLSchema) -> Schema | None:
+    """The Strawberry schema, where it gives and takes nothing but attributes and what resolvers return."""
+    found = schema.extensions.get(DEFINITION)
+    if not isinstance(found, Schema) or found.exception_handlers:
+        return None
+    return found if found.config.default_resolver is getattr else None
+
+
+def class_of(type_: GraphQLObjectType) -> type | None:
+    """The class whose own instances are of this type, whatever else may be; None where that can't be known."""
+    definition = type_.extensions.get(DEFINITION)
+    if not isinstance(definition, StrawberryObjectDefinition) or definition.is_type_of or definition.concrete_of:
+        return None
+    origin = definition.origin
+    if issubclass(origin, Exception) or inspect.getattr_static(origin, "__getattribute__") is not _READS:
+        return None
+    return None if any(hasattr(origin, name) for name in _WILFUL) else origin
+
+
+def may_be_cast(type_: GraphQLObjectType) -> bool:
+    """Whether an instance can say that it is of another type than that of its class."""
+    return type_.is_type_of is not None
+
+
+def classes_of(schema: GraphQLSchema, type_: GraphQLInterfaceType) -> dict[type, GraphQLObjectType] | None:
+    """The classes whose own instances are of this interface, each with its type; None where that can't be known."""
+    definition = type_.extensions.get(DEFINITION)
+    if not isinstance(definition, StrawberryObjectDefinition) or definition.resolve_type:
+        return None
+    found: dict[type, GraphQLObjectType] = {}
+    for possible in schema.get_possible_types(type_):
+        origin = class_of(possible)
+        if origin is None or not issubclass(origin, definition.origin):
+            return None
+        if possible.extensions[DEFINITION].name != possible.name:
+            return None
+        found[origin] = possible
+    return found
+
+
+def attribute(origin: type, field: GraphQLField) -> str | None:
+    """The attribute that a field is, where reading it does nothing but read it."""
+    definition = field.extensions.get(DEFINITION)
+    if not isinstance(definition, StrawberryField) or not definition.is_basic_field or field.args:
+        return None
+    if getattr(field.resolve, "__qualname__", None) != _ATTRIBUTE:
+        return None
+    there = inspect.getattr_static(origin, definition.python_name, None)
+    if hasattr(type(there), "__get__") and not isinstance(there, MemberDescriptorType):
+        return None
+    return definition.python_name
+
+
+def method(field: GraphQLField) -> Callable[[Any], Any] | None:
+    """The method that a field is, where it is said to be pure and wants nothing but its object."""
+    definition = field.extensions.get(DEFINITION)
+    if not isinstance(definition, StrawberryField) or definition.extensions or field.args:
+        return None
+    if not PURE.items() <= definition.metadata.items() or definition.base_resolver is None:
+        return None
+    function = definition.base_resolver.wrapped_func
+    if getattr(field.resolve, "__qualname__", None) != _METHOD or not inspect.isfunction(function):
+        return None
+    return function if list(inspect.signature(function).parameters) == ["self"] else None
+
+
+def resolver(field: GraphQLField) -> tuple[Resolve, StrawberryField] | None:
+    """The method that a field is, where it is one to be awaited that wants nothing but its object and the Info."""
+    definition = field.extensions.get(DEFINITION)
+    if not isinstance(definition, StrawberryField) or definition.extensions or field.args:
+        return None
+    found = definition.base_resolver
+    if getattr(field.resolve, "__qualname__", None) != _ASYNC or found is None:
+        return None
+    function = found.wrapped_func
+    if not inspect.isfunction(function) or not inspect.iscoroutinefunction(function):
+        return None
+    wants = list(inspect.signature(function).parameters)
+    if wants != ["self", "info"] or found.self_parameter is None or found.info_parameter is None:
+        return None
+    return function, definition

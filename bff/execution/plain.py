@@ -1,0 +1,251 @@
+"""Selections that nothing has to be waited for, as one Python function each: from an object to what it becomes.
+
+The function is written as source, as those of `dataclasses` are. It takes nothing on trust: each value is of the very
+type that is expected, or the function raises, having done nothing but read
+attributes and call what is said to be pure. Then graphql-core looks at the
+value, and decides what is wrong with it, or that nothing is.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any, Final
+
+from graphql import (
+    GraphQLBoolean,
+    GraphQLEnumType,
+    GraphQLID,
+    GraphQLInt,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLScalarType,
+    GraphQLString,
+    is_non_null_type,
+)
+from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
+from graphql.execution.executor import Executor
+from graphql.type.scalars import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
+
+from bff.execution import facts
+
+# What a scalar of ours is made from and written as. None of them can be awaited, nor is an error.
+_ATOMS: Final = frozenset({str, int, float, bool, date, datetime})
+_WRITTEN: Final = frozenset({str, int, float, bool})
+_SAME: Final = {GraphQLString: "str", GraphQLID: "str", GraphQLBoolean: "bool"}
+
+# Names in one function: two or three a field. A document that is within the limits of `bff.complexity` needs fewer.
+MAX_NAMES: Final = 4000
+MAX_DEPTH: Final = 20
+
+
+class NotPlain(Exception):
+    """Something in a selection is not for this module."""
+
+
+class Miss(Exception):
+    """A value is not of the type that was expected."""
+
+
+def is_plain(executor: Executor[Any], type_: GraphQLOutputType, fields: FieldDetailsList) -> bool:
+    """Whether a value has a function of its own."""
+    try:
+        Writer(executor).value(type_, fields, "v")
+    except NotPlain:
+        return False
+    return True
+
+
+def function_of(
+    executor: Executor[Any], type_: GraphQLOutputType, fields: FieldDetailsList
+) -> Callable[[Any], Any] | None:
+    """The function of a value; None where there can be none.
+
+    Args:
+        executor: knows the document and its variables.
+        type_: what the value is to be.
+        fields: the field that has it, as often as it is selected.
+    """
+    writer = Writer(executor)
+    try:
+        with writer.function("value") as name:
+            writer.line(f"return {writer.value(type_, fields, 'v')}")
+    except NotPlain:
+        return None
+    return writer.compile(name)
+
+
+def function_of_object(
+    executor: Executor[Any], type_: GraphQLObjectType, fields: GroupedFieldSet, later: frozenset[str]
+) -> Callable[[Any], dict[str, Any]]:
+    """The function of an object, which leaves a place for what comes later.
+
+    Args:
+        executor: knows the document and its variables.
+        type_: what the object is.
+        fields: those selected.
+        later: their response names that are None yet.
+
+    Raises:
+        NotPlain: there can be none.
+    """
+    writer = Writer(executor)
+    with writer.function("object") as name:
+        writer.line(f"return {writer.object(type_, fields, 'v', later)}")
+    return writer.compile(name)
+
+
+class Writer:
+    """Writes the source of functions. What a document says gets into it by `repr` of a str, or not at all."""
+
+    def __init__(self, executor: Executor[Any]) -> None:
+        self._executor = executor
+        self._known: dict[str, Any] = {"Miss": Miss, "ATOMS": _ATOMS, "WRITTEN": _WRITTEN}
+        self._written: list[str] = []
+        self._lines: list[str] = []
+        self._indent = 1
+        self._depth = 0
+        self._count = 0
+
+    def compile(self, name: str) -> Callable[[Any], Any]:
+        """The function of this name."""
+        code = compile("\n".join(self._written), f"<compiled {name}>", "exec")
+        exec(code, self._known)  # noqa: S102 -- written above, of names that are ours
+        function: Callable[[Any], Any] = self._known[name]
+        return function
+
+    @contextmanager
+    def function(self, what: str) -> Iterator[str]:
+        """A function of `v`, whose lines are written meanwhile."""
+        name = self._new(what)
+        outside, self._lines = self._lines, [f"def {name}(v):"]
+        indent, self._indent = self._indent, 1
+        yield name
+        self._written += self._lines
+        self._lines, self._indent = outside, indent
+
+    def line(self, text: str) -> None:
+        """One more line of the function."""
+        self._lines.append("    " * self._indent + text)
+
+    def value(self, type_: GraphQLOutputType, fields: FieldDetailsList, name: str) -> str:
+        """Writes what must hold of the value `name`, and returns the expression of what it becomes."""
+        if is_non_null_type(type_):
+            return self._value(type_.of_type, fields, name)
+        result = self._new("r")
+        self.line(f"if {name} is None: {result} = None")
+        self.line("else:")
+        self._indent += 1
+        self.line(f"{result} = {self._value(type_, fields, name)}")
+        self._indent -= 1
+        return result
+
+    def object(
+        self, type_: GraphQLObjectType, fields: GroupedFieldSet, name: str, later: frozenset[str] = frozenset()
+    ) -> str:
+        """The same of an object, whose fields are known already."""
+        origin = facts.class_of(type_)
+        if origin is None or self._depth >= MAX_DEPTH:
+            raise NotPlain
+        self._depth += 1
+        self._guard(f"type({name}) is not {self._constant(origin)}")
+        if facts.may_be_cast(type_):
+            self._guard(f"{facts.CAST!r} in {name}.__dict__")
+        pairs = [
+            f"{key!r}: {'None' if key in later else self._field(type_, origin, selected, name)}"
+            for key, selected in fields.items()
+        ]
+        self._depth -= 1
+        return "{" + ", ".join(pairs) + "}"
+
+    def _field(self, type_: GraphQLObjectType, origin: type, selected: FieldDetailsList, name: str) -> str:
+        node = selected[0].node
+        if node.name.value == "__typename":
+            return repr(type_.name)
+        field = type_.fields.get(node.name.value)
+        if field is None or node.arguments or self._count > MAX_NAMES:
+            raise NotPlain
+        attribute, method = facts.attribute(origin, field), facts.method(field)
+        variable = self._new("v")
+        if attribute is not None:
+            self.line(f"{variable} = {name}.{attribute}")
+        elif method is not None:
+            self.line(f"{variable} = {self._constant(method)}({name})")
+        else:
+            raise NotPlain
+        return self.value(field.type, selected, variable)
+
+    def _value(self, type_: GraphQLOutputType, fields: FieldDetailsList, name: str) -> str:
+        """The same of a value that is not None."""
+        match type_:
+            case GraphQLScalarType():
+                return self._scalar(type_, name)
+            case GraphQLEnumType():
+                members = self._constant(_members(type_))
+                return f"{members}[id({name})]"
+            case GraphQLList():
+                self._guard(f"type({name}) is not list and type({name}) is not tuple")
+                with self.function("item") as item:
+                    self.line(f"return {self.value(type_.of_type, fields, 'v')}")
+                return f"[{item}(item) for item in {name}]"
+            case GraphQLObjectType():
+                return self.object(type_, self._selected(type_, fields), name)
+            case GraphQLInterfaceType():
+                return f"{self._interface(type_, fields)}[type({name})]({name})"
+        raise NotPlain
+
+    def _scalar(self, type_: GraphQLScalarType, name: str) -> str:
+        if type_ in _SAME:
+            self._guard(f"type({name}) is not {_SAME[type_]}")
+            return name
+        if type_ is GraphQLInt:
+            self._guard(f"type({name}) is not int or not {GRAPHQL_MIN_INT} <= {name} <= {GRAPHQL_MAX_INT}")
+            return name
+        result = self._new("s")
+        self._guard(f"type({name}) not in ATOMS")
+        self.line(f"{result} = {self._constant(type_.coerce_output_value)}({name})")
+        self._guard(f"type({result}) not in WRITTEN")
+        return result
+
+    def _interface(self, type_: GraphQLInterfaceType, fields: FieldDetailsList) -> str:
+        classes = facts.classes_of(self._executor.schema, type_)
+        if classes is None:
+            raise NotPlain
+        pairs = []
+        for origin, possible in classes.items():
+            with self.function("kind") as kind:
+                self.line(f"return {self.object(possible, self._selected(possible, fields), 'v')}")
+            pairs.append(f"{self._constant(origin)}: {kind}")
+        table = self._new("kinds")
+        self._written.append(f"{table} = {{{', '.join(pairs)}}}")
+        return table
+
+    def _selected(self, type_: GraphQLObjectType, fields: FieldDetailsList) -> GroupedFieldSet:
+        collected = self._executor.collect_subfields(type_, fields)
+        if collected.new_defer_usages:
+            raise NotPlain
+        return collected.grouped_field_set
+
+    def _guard(self, wrong: str) -> None:
+        self.line(f"if {wrong}: raise Miss")
+
+    def _constant(self, value: Any) -> str:  # noqa: ANN401 -- whatever the function needs to know
+        name = self._new("C")
+        self._known[name] = value
+        return name
+
+    def _new(self, what: str) -> str:
+        self._count += 1
+        return f"{what}_{self._count}"
+
+
+def _members(type_: GraphQLEnumType) -> dict[int, str]:
+    """The names of an enum's members by their identity: a member is one object, and lives as long as its enum."""
+    names: dict[int, str] = {}
+    for member in getattr(type_, "wrapped_cls", ()):
+        try:
+            names[id(member)] = type_.coerce_output_value(member)
+        except ValueError:
+            continue  # not one of those that are shown
+    return names

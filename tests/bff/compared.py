@@ -1,0 +1,234 @@
+"""One operation, executed by graphql-core and by ours in worlds that are alike: what came of it, and how it came."""
+
+import asyncio
+import json
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from types import SimpleNamespace
+from typing import Any, ClassVar, Final
+
+import pytest
+import strawberry
+from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, execute
+from graphql.execution.middleware import MiddlewareManager
+from strawberry.execution import optimized_is_awaitable
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from bff import connection, payloads, refusals, types
+from bff.execution.executor import CompiledExecutor
+from bff.execution.plans import Plans
+from bff.refusals import KINDS
+from bff.scalars import SCALARS
+from bff.schema import Mutation, Query
+from tests.bff.stand_in import StandIn, context_of
+
+# What objects are made of, for whom something can be wrong with one.
+KINDS_OF_OBJECTS: Final[dict[str, type]] = {
+    each.__name__: each
+    for each in (
+        types.Money,
+        types.Homestay,
+        types.HomestayQuote,
+        types.HomestayNight,
+        types.OrderPayment,
+        types.OrderEvent,
+        types.HomestayOrder,
+        connection.PageInfo,
+        connection.HomestayOrderEdge,
+        connection.HomestayOrderConnection,
+        payloads.CreateHomestayOrderPayload,
+        payloads.CancelHomestayOrderPayload,
+        payloads.PayHomestayOrderPayload,
+        *refusals.KINDS,
+    )
+}
+
+
+class LoggingInfo(strawberry.Info):
+    """Remembers each resolver that ran, as each is given one of these."""
+
+    ran: ClassVar[list[object]] = []
+
+    def __init__(self, _raw_info: Any, _field: Any) -> None:
+        super().__init__(_raw_info, _field)
+        self.ran.append((str(_raw_info.parent_type), _raw_info.field_name, tuple(_raw_info.path.as_list())))
+
+
+SCHEMA: Final[GraphQLSchema] = strawberry.Schema(
+    Query,
+    Mutation,
+    types=KINDS,
+    config=StrawberryConfig(scalar_map=SCALARS, info_class=LoggingInfo),
+)._schema
+
+
+class Later:
+    """A value to be waited for, as an attribute never is here."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __await__(self) -> Generator[Any, None, object]:
+        yield from asyncio.sleep(0).__await__()
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value
+
+
+def _lookalike(value: Any) -> object:
+    return SimpleNamespace(**vars(value)) if hasattr(value, "__dict__") else value
+
+
+def _heir(value: Any) -> object:
+    if type(value).__name__ not in KINDS_OF_OBJECTS:
+        return value
+    heir: object = object.__new__(type(f"{type(value).__name__}Heir", (type(value),), {}))
+    heir.__dict__.update(vars(value))
+    return heir
+
+
+def _cast(value: Any) -> object:
+    return strawberry.cast(types.Homestay, value) if type(value).__name__ in KINDS_OF_OBJECTS else value
+
+
+# What an attribute can be instead of what it should be.
+WRONGS: Final[dict[str, Callable[[Any], object]]] = {
+    "nothing": lambda _: None,
+    "a text": lambda _: "a text",
+    "an integer": lambda _: 7,
+    "a large integer": lambda _: 2**40,
+    "too large an integer": lambda _: 2**60,
+    "true": lambda _: True,
+    "a fraction": lambda _: 1.5,
+    "a list": lambda value: [value, None],
+    "a tuple": lambda value: tuple(value) if isinstance(value, list) else (value,),
+    "a generator": lambda value: iter(value if isinstance(value, list) else [value]),
+    "an object": lambda _: object(),
+    "an error": lambda _: ValueError("planted"),
+    "a GraphQL error": lambda _: GraphQLError("planted", extensions={"code": "PLANTED"}),
+    "a list with an error": lambda value: [*(value if isinstance(value, list) else []), ValueError("planted")],
+    "to be waited for": Later,
+    "an error to be waited for": lambda _: Later(ValueError("planted")),
+    "a list to be waited for": lambda value: [Later(each) for each in value] if isinstance(value, list) else value,
+    "one that looks like it": _lookalike,
+    "one of a class of it": _heir,
+    "cast": _cast,
+}
+
+
+@dataclass
+class World:
+    """What goes wrong.
+
+    Attributes:
+        broken: what use cases fail with, as in `StandIn`.
+        turns: how long they take, as in `StandIn`.
+        spoiled: by kind, attribute and number of the object (None for all), what the attribute is instead; an attribute
+            None is the whole object, where `of` made it.
+        orders: how many orders there are.
+    """
+
+    broken: dict[tuple[str, object], Callable[[], Exception]] = field(default_factory=dict)
+    turns: dict[str, int] = field(default_factory=dict)
+    spoiled: dict[tuple[str, str | None, int | None], str] = field(default_factory=dict)
+    orders: int = 3
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """The classes make spoiled objects meanwhile."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in {name for name, _, _ in self.spoiled}:
+                self._spoil(patch, KINDS_OF_OBJECTS[name])
+            yield
+
+    def _spoil(self, patch: pytest.MonkeyPatch, kind: type) -> None:
+        numbers, made = count(), kind.__init__  # type: ignore[misc] # nobody inherits here
+        wrongs = [
+            (attribute, nth, wrong) for (name, attribute, nth), wrong in self.spoiled.items() if name == kind.__name__
+        ]
+
+        def make(one: Any, *args: Any, **named: Any) -> None:
+            made(one, *args, **named)
+            number = next(numbers)
+            for attribute, nth, wrong in wrongs:
+                if attribute is not None and nth in {None, number} and hasattr(one, attribute):
+                    setattr(one, attribute, WRONGS[wrong](getattr(one, attribute)))
+
+        patch.setattr(kind, "__init__", make)
+        for attribute, _, wrong in wrongs:
+            if attribute is None and hasattr(kind, "of"):
+                sound = kind.of
+                patch.setattr(kind, "of", lambda value, sound=sound, wrong=wrong: WRONGS[wrong](sound(value)))
+
+
+@dataclass
+class Outcome:
+    """What came of an operation, in a form that can be compared."""
+
+    data: str
+    errors: list[tuple[object, ...]]
+    ran: list[object]
+    asked: list[object]
+    cancelled: bool = False
+
+
+def _error(error: GraphQLError) -> tuple[object, ...]:
+    original = error.original_error
+    return (
+        error.message,
+        tuple(error.path or ()),
+        tuple(error.locations or ()),
+        type(original),
+        str(original),
+        error.extensions,
+    )
+
+
+async def outcome(
+    document: DocumentNode,
+    variables: Mapping[str, Any],
+    world: World,
+    executor: type[StrawberryGraphQLCoreExecutionContext],
+    schema: GraphQLSchema = SCHEMA,
+) -> Outcome:
+    """Executes an operation, and waits for what it left behind."""
+    orders = StandIn(world.orders, world.broken, world.turns)
+    LoggingInfo.ran.clear()
+    with world.entered():
+        result = execute(
+            schema,
+            document,
+            context_value=context_of(orders),
+            variable_values={**variables},
+            executor_class=executor,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # it is what Strawberry hands over
+            middleware=MiddlewareManager(),
+            operation_extensions=None,
+        )
+        cancelled = False
+        try:
+            answer = result if isinstance(result, ExecutionResult) else await result
+        except asyncio.CancelledError:
+            # Two fields of one operation wait for the same loader, and one was given up.
+            answer, cancelled = ExecutionResult(), True
+        while left := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(left)
+    return Outcome(
+        json.dumps(answer.data, default=repr),
+        [_error(error) for error in answer.errors or ()],
+        [*LoggingInfo.ran],
+        [*orders.asked],
+        cancelled,
+    )
+
+
+def fresh_executor(sights: int = 1) -> type[CompiledExecutor]:
+    """Ours, knowing no operation yet."""
+
+    class Fresh(CompiledExecutor):
+        plans = Plans(sights=sights)
+
+    return Fresh

@@ -1,0 +1,162 @@
+"""The compiled executor with one thing wrong, each as somebody could write it by mistake."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+from graphql import GraphQLEnumType, GraphQLOutputType, get_nullable_type
+from graphql.execution.collect_fields import FieldDetailsList
+from graphql.execution.executor import Executor
+from graphql.pyutils import Path
+
+from bff.execution import facts, plain, plans, waiting
+from bff.execution.executor import CompiledExecutor
+from bff.execution.plain import Writer
+from bff.execution.plans import Plan
+from bff.execution.waiting import Place
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+# Each with what goes wrong in the worlds where it shows; None where it shows in any.
+MUTANTS: Final[dict[str, tuple[Plant, str | None]]] = {}
+
+
+def _mutant(plant: Plant, shows: str | None = None) -> Plant:
+    MUTANTS[plant.__name__] = plant, shows
+    return plant
+
+
+def _shows_by(wrong: str) -> Callable[[Plant], Plant]:
+    return lambda plant: _mutant(plant, wrong)
+
+
+@_mutant
+def nothing_is_let_through_where_something_must_be(patch: pytest.MonkeyPatch) -> None:
+    sound = Writer.value
+
+    def value(self: Writer, type_: Any, fields: FieldDetailsList, name: str) -> str:
+        return sound(self, get_nullable_type(type_), fields, name)
+
+    patch.setattr(Writer, "value", value)
+
+
+@_mutant
+def values_are_taken_on_trust(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Writer, "_guard", lambda *_: None)
+
+
+@_shows_by("a large integer")
+def an_integer_may_be_too_large(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(plain, "GRAPHQL_MAX_INT", 2**63)
+
+
+@_shows_by("cast")
+def a_cast_is_not_noticed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(facts, "may_be_cast", lambda _: False)
+
+
+@_mutant
+def a_value_that_is_wrong_becomes_nothing(patch: pytest.MonkeyPatch) -> None:
+    def plain_of(function: Callable[[Any], Any]) -> Callable[..., Any]:
+        def complete(_executor: object, value: object, *_: object) -> object:
+            try:
+                return function(value)
+            except Exception:  # noqa: BLE001 -- it is a mutant
+                return None
+
+        return complete
+
+    patch.setattr(waiting, "_plain", plain_of)
+
+
+@_mutant
+def a_member_is_told_by_its_value(patch: pytest.MonkeyPatch) -> None:
+    def members(type_: GraphQLEnumType) -> dict[int, str]:
+        return {id(member): str(member.value) for member in getattr(type_, "wrapped_cls", ())}
+
+    patch.setattr(plain, "_members", members)
+
+
+@_mutant
+def variables_leave_nothing_out(patch: pytest.MonkeyPatch) -> None:
+    sound = plans._variables
+    patch.setattr(plans, "_variables", lambda *known: None if sound(*known) is None else ())
+
+
+@_mutant
+def fields_that_are_selected_twice_are_planned_once(patch: pytest.MonkeyPatch) -> None:
+    sound = Plan.complete
+
+    def complete(self: Plan, executor: Executor[Any], type_: GraphQLOutputType, fields: FieldDetailsList) -> Any:
+        return sound(self, executor, type_, fields[:1])
+
+    patch.setattr(Plan, "complete", complete)
+
+
+@_mutant
+def a_resolver_is_asked_again(patch: pytest.MonkeyPatch) -> None:
+    sound = waiting._awaited
+
+    def awaited(place: Place, resolve: Any, definition: Any, info_class: Any, complete: Any) -> Any:
+        def again(executor: Executor[Any], value: object, path: Path, info: Any) -> object:
+            completed = complete(executor, value, path, info)
+            return place.stock(executor, sources[id(path)], path) if completed is waiting.MISS else completed
+
+        sources: dict[int, object] = {}
+        started = sound(place, resolve, definition, info_class, again)
+
+        def start(executor: Executor[Any], source: object, path: Path) -> object:
+            sources[id(path)] = source
+            return started(executor, source, path)
+
+        return start
+
+    patch.setattr(waiting, "_awaited", awaited)
+
+
+@_mutant
+def an_error_in_a_waiting_field_is_not_told(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Place, "fail", lambda *_: None)
+
+
+@_mutant
+def a_resolver_is_told_of_another_place(patch: pytest.MonkeyPatch) -> None:
+    sound = Place.info
+    patch.setattr(Place, "info", lambda self, executor, path: sound(self, executor, path._replace(key="elsewhere")))
+
+
+@_mutant
+def an_item_that_fails_takes_the_list_with_it(patch: pytest.MonkeyPatch) -> None:
+    def item(_type: object, _fields: object, each: Callable[..., Any]) -> Callable[..., bool]:
+        def add(executor: Executor[Any], value: object, results: list[Any], path: Path, info: object) -> bool:
+            results.append(each(executor, value, path, info))
+            return executor.is_awaitable(results[-1])
+
+        return add
+
+    patch.setattr(waiting, "_item", item)
+
+
+@_mutant
+def fields_wait_for_each_other(patch: pytest.MonkeyPatch) -> None:
+    async def wait(results: Any, waited: list[Any]) -> object:
+        for place in waited:
+            results[place] = await results[place]
+        return results
+
+    patch.setattr(waiting, "_all", wait)
+
+
+@_shows_by("slow")
+def what_nobody_wants_any_more_goes_on(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(waiting, "gather_with_cancel", asyncio.gather)
+
+
+@_mutant
+def what_was_begun_is_left_behind(patch: pytest.MonkeyPatch) -> None:
+    def leave(_: object, awaitables: list[Any]) -> None:
+        for each in awaitables:
+            if asyncio.iscoroutine(each):
+                each.close()
+
+    patch.setattr(CompiledExecutor, "settle_in_background", leave)

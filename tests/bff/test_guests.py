@@ -1,5 +1,7 @@
 """Who is asking: every field but the schema's own is for a guest with a good token, and shows that guest's orders."""
 
+import asyncio
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -78,8 +80,8 @@ def fields(root: GraphQLObjectType | None, operation: str) -> dict[str, str]:
     return {name: f"{operation} {{ {selection(name, field)} }}" for name, field in root.fields.items()}
 
 
-ANSWERED: Final = fields(SCHEMA.query_type, "query") | fields(SCHEMA.mutation_type, "mutation")
-OPERATIONS: Final = ANSWERED | fields(SCHEMA.subscription_type, "subscription")
+OPERATIONS: Final = fields(SCHEMA.query_type, "query") | fields(SCHEMA.mutation_type, "mutation")
+STREAMS: Final = fields(SCHEMA.subscription_type, "subscription")
 
 
 def token(key: str = KEY, algorithm: str = "HS256", **claims: Any) -> dict[str, str]:
@@ -137,12 +139,24 @@ REFUSED: Final[dict[str, Callable[[], Headers]]] = {
 }
 
 
+async def stream(client: Client, operation: str, headers: Headers) -> dict[str, Any]:
+    """The one event of a stream that ends with it."""
+    async with asyncio.timeout(10):
+        response = await client.http.post(
+            "/graphql", json={"query": operation}, headers={"Accept": "text/event-stream", **headers}
+        )
+    assert response.headers["Content-Type"].startswith("text/event-stream")
+    (event,) = (line.removeprefix("data: ") for line in response.text.splitlines() if line.startswith("data: {"))
+    told: dict[str, Any] = json.loads(event)
+    return told
+
+
 @any_database
-@pytest.mark.parametrize("name", ANSWERED)
+@pytest.mark.parametrize("name", OPERATIONS)
 async def test_a_guest_with_a_good_token_reaches_every_field(
     client: Client, statements: list[str], travel: FakeTravel, name: str
 ) -> None:
-    answer = await client.ask(ANSWERED[name])
+    answer = await client.ask(OPERATIONS[name])
     assert "errors" not in answer
     assert statements or travel.asked
 
@@ -160,6 +174,26 @@ async def test_nobody_else_reaches_any_field(
     assert statements == []
     assert travel.asked == []
     assert payments.asked == []
+
+
+@any_database
+@pytest.mark.parametrize("who", REFUSED)
+async def test_nobody_else_is_told_of_changes(client: Client, statements: list[str], who: str) -> None:
+    assert STREAMS
+    for operation in STREAMS.values():
+        told = await stream(client, operation, REFUSED[who]())
+        (error,) = told["errors"]
+        assert error["extensions"]["code"] == "UNAUTHENTICATED"
+        assert "data" not in told
+    assert statements == []
+
+
+@any_database
+@pytest.mark.parametrize("name", STREAMS)
+async def test_a_guest_with_a_good_token_is_told(client: Client, statements: list[str], name: str) -> None:
+    told = await stream(client, STREAMS[name], token())
+    assert "UNAUTHENTICATED" not in str(told)
+    assert statements
 
 
 GOOD: Final[dict[str, Callable[[], Headers]]] = {

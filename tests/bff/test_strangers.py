@@ -16,9 +16,9 @@ from graphql import (
 
 from bff import ids
 from domain.order.settling import Settling
-from tests.bff.client import ANN, BOB, Client, any_database
+from tests.bff.client import ANN, BOB, Client, any_database, guest
 from tests.bff.prices import PRICE
-from tests.bff.test_guests import SCHEMA, VALUES, is_asked, value
+from tests.bff.test_guests import SCHEMA, STREAMS, VALUES, is_asked, stream, value
 from tests.fakes import FakePayments
 
 MISSING: Final = "HSO20260520120000ABCDEFGH"
@@ -119,6 +119,19 @@ async def test_no_field_tells_another_guest_of_an_order(client: Client, secrets:
     assert [secret for secret in secrets if secret in foreign] == []
     if MEANS_AN_ORDER & set(ROOTS[name][2].args):
         assert foreign == await answer(client, operation(*ROOTS[name], MISSING, set()), BOB)
+
+
+@any_database
+async def test_no_stream_tells_another_guest_of_an_order(client: Client, secrets: list[str]) -> None:
+    assert STREAMS
+    for operation in STREAMS.values():
+        assert '"1"' in operation
+        foreign, missing = [
+            await stream(client, operation.replace('"1"', f'"{sn}"'), guest(BOB) | {"X-Request-Id": "the-same"})
+            for sn in (secrets[0], MISSING)
+        ]
+        assert foreign == missing
+        assert secrets[0] not in str(foreign)
 
 
 # The fields that tell a guest of the guest's own order; all others have nothing of it to tell.

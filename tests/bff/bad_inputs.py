@@ -103,7 +103,7 @@ def corpus() -> dict[str, list[BadInput]]:
         "bodies": bodies(),
         "bytes of bodies": bytes_of_bodies(drawn, 350),
         "documents": documents_spoiled(drawn, 400),
-        "variables": variables_spoiled(drawn, 28),
+        "variables": variables_spoiled(drawn, 22),
         "tokens": tokens_spoiled(drawn),
         "headers": headers_spoiled(),
         "addresses": addresses(drawn, 120),

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 import structlog
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import GraphQLError, GraphQLSyntaxError, ValueNode
 
 from bff.context import Unauthenticated
 from domain.errors import Explanation, Failure, RateLimited, Refusal
@@ -130,8 +130,10 @@ def _code(error: GraphQLError, *, executed: bool) -> EdgeCode:
         long = _TOO_LONG in error.message
         code = EdgeCode.OPERATION_TOO_COMPLEX if long else EdgeCode.GRAPHQL_PARSE_FAILED
     elif executed:
-        # Nothing was resolved: the variables did not fit. What a resolver did wrong is a bug.
-        code = EdgeCode.BAD_USER_INPUT if error.path is None else EdgeCode.INTERNAL_SERVER_ERROR
+        # Nothing was resolved, as the variables did not fit; or one is null where the schema has a default and wants a
+        # value, which shows only when its field's turn comes. What a resolver did wrong is a bug.
+        theirs = error.path is None or any(isinstance(node, ValueNode) for node in error.nodes or ())
+        code = EdgeCode.BAD_USER_INPUT if theirs else EdgeCode.INTERNAL_SERVER_ERROR
     return code
 
 

@@ -173,3 +173,26 @@ async def test_two_requests_at_once_keep_their_ids_apart(client: Client) -> None
         assert response.headers["X-Request-Id"] == f"r{number}"
 
     await asyncio.gather(*(ask(number) for number in range(20)))
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        (
+            "query ($v: Boolean = true) { userHomestayOrderList { totalCount @include(if: $v) } }",
+            ["userHomestayOrderList"],
+        ),
+        ("query ($v: Boolean = true) { userHomestayOrderList @skip(if: $v) { totalCount } }", None),
+        (
+            """query ($v: Boolean = true) { homestayQuote(
+              homestayId: 1, liveStartDate: "2026-06-01", liveEndDate: "2026-06-03", livePeopleNum: 1, needFood: $v
+            ) { nights } }""",
+            ["homestayQuote"],
+        ),
+    ],
+)
+async def test_a_null_in_the_place_of_a_default_is_no_bug(client: Client, query: str, path: list[str] | None) -> None:
+    error = await client.error(query, {"v": None})
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error.get("path") == path
+    assert "$v" in error["message"]

@@ -1,5 +1,7 @@
 """Who is asking: every field but the schema's own is for a guest with a good token, and shows that guest's orders."""
 
+import asyncio
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -21,6 +23,7 @@ from graphql import (
 from bff import ids
 from bff.sdl import print_sdl
 from tests.bff.client import KEY, TOKENS, Client, any_database, bearer
+from tests.bff.issuer import ec_key, rsa_key, signed
 from tests.fakes import FakePayments, FakeTravel
 
 HOUR: Final = timedelta(hours=1)
@@ -72,11 +75,13 @@ def selection(name: str, field: GraphQLField) -> str:
 
 
 def fields(root: GraphQLObjectType | None, operation: str) -> dict[str, str]:
-    assert root
+    if root is None:
+        return {}
     return {name: f"{operation} {{ {selection(name, field)} }}" for name, field in root.fields.items()}
 
 
 OPERATIONS: Final = fields(SCHEMA.query_type, "query") | fields(SCHEMA.mutation_type, "mutation")
+STREAMS: Final = fields(SCHEMA.subscription_type, "subscription")
 
 
 def token(key: str = KEY, algorithm: str = "HS256", **claims: Any) -> dict[str, str]:
@@ -113,8 +118,13 @@ REFUSED: Final[dict[str, Callable[[], Headers]]] = {
     "tampered with": tampered,
     "unsigned": lambda: token(key="", algorithm="none"),
     "signed by another algorithm": lambda: token(algorithm="HS512"),
+    "signed with a key of one's own": lambda: bearer(signed(rsa_key("old"), "RS256", "old")),
+    "signed with a key of one's own curve": lambda: bearer(signed(ec_key("curve"), "ES256", "curve")),
+    "in a cookie": lambda: {"Cookie": f"token={TOKENS.sign(7, HOUR)}; Authorization=Bearer {TOKENS.sign(7, HOUR)}"},
+    "twice": lambda: {"Authorization": f"Bearer {TOKENS.sign(7, HOUR)}, Bearer {TOKENS.sign(8, HOUR)}"},
     "without an end": lambda: token(exp=None),
     "without a beginning": lambda: token(iat=None),
+    "of a moment ahead of our clock's leeway": lambda: token(iat=ago(seconds=-15)),
     "of tomorrow": lambda: token(iat=ago(days=-1)),
     "not yet valid": lambda: token(nbf=ago(days=-1)),
     "naming nobody": lambda: token(jwtUserId=None),
@@ -127,6 +137,18 @@ REFUSED: Final[dict[str, Callable[[], Headers]]] = {
     "naming more than a number of the database": lambda: token(jwtUserId=2**63),
     "too long": lambda: token(note="x" * 4096),
 }
+
+
+async def stream(client: Client, operation: str, headers: Headers) -> dict[str, Any]:
+    """The one event of a stream that ends with it."""
+    async with asyncio.timeout(10):
+        response = await client.http.post(
+            "/graphql", json={"query": operation}, headers={"Accept": "text/event-stream", **headers}
+        )
+    assert response.headers["Content-Type"].startswith("text/event-stream")
+    (event,) = (line.removeprefix("data: ") for line in response.text.splitlines() if line.startswith("data: {"))
+    told: dict[str, Any] = json.loads(event)
+    return told
 
 
 @any_database
@@ -152,6 +174,26 @@ async def test_nobody_else_reaches_any_field(
     assert statements == []
     assert travel.asked == []
     assert payments.asked == []
+
+
+@any_database
+@pytest.mark.parametrize("who", REFUSED)
+async def test_nobody_else_is_told_of_changes(client: Client, statements: list[str], who: str) -> None:
+    assert STREAMS
+    for operation in STREAMS.values():
+        told = await stream(client, operation, REFUSED[who]())
+        (error,) = told["errors"]
+        assert error["extensions"]["code"] == "UNAUTHENTICATED"
+        assert "data" not in told
+    assert statements == []
+
+
+@any_database
+@pytest.mark.parametrize("name", STREAMS)
+async def test_a_guest_with_a_good_token_is_told(client: Client, statements: list[str], name: str) -> None:
+    told = await stream(client, STREAMS[name], token())
+    assert "UNAUTHENTICATED" not in str(told)
+    assert statements
 
 
 GOOD: Final[dict[str, Callable[[], Headers]]] = {

@@ -10,9 +10,14 @@ import httpx
 import jwt
 import orjson
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from bff import issuer_keys
+from bff.http_server import HttpServer
 from bff.issuer_keys import COOL_DOWN, DEADLINE, KEPT, MAX_ANSWER, IssuerKeys
 from bff.tokens import InvalidToken, Tokens, UncheckedToken
 from tests.bff.client import KEY
@@ -323,3 +328,21 @@ async def test_nobody_waits_for_an_issuer_that_is_silent(
     with pytest.raises(UncheckedToken):
         await tokens.caller(signed(NEW, "RS256", "new"))
     assert issuer.asked == 2
+
+
+async def test_an_issuer_is_asked_over_the_network() -> None:
+    issuer = Issuer(old=OLD)
+
+    async def answer(_: Request) -> Response:
+        issuer.asked += 1
+        return JSONResponse({"keys": issuer.keys})
+
+    server = HttpServer(Starlette(routes=[Route("/keys", answer)]), host="127.0.0.1", port=0)
+    await server.start()
+    tokens = Tokens("", IssuerKeys(f"http://127.0.0.1:{server.port}/keys"))
+    try:
+        assert [await guest(tokens, signed(OLD, "RS256", "old")) for _ in range(3)] == [7, 7, 7]
+    finally:
+        await server.stop()
+    assert issuer.asked == 1
+    assert await guest(tokens, signed(OLD, "RS256", "old")) == 7

@@ -14,6 +14,7 @@ from bff.http_server import HttpServer
 from bff.metrics import Metrics
 from bff.persisted import Documents, PersistedDocuments, RedisStore
 from bff.tokens import Tokens
+from bff.watching import TracedRequests
 from domain import rpc
 from domain.database import Database
 from domain.order import server as order_server
@@ -115,7 +116,7 @@ def _http(settings: Settings, room: OrderRoom, documents: Documents) -> HttpServ
         origins=settings.origins,
         production=settings.production,
     )
-    return HttpServer(app, host=settings.host, port=settings.port)
+    return HttpServer(TracedRequests(app), host=settings.host, port=settings.port)
 
 
 @asynccontextmanager

@@ -8,11 +8,13 @@ import structlog
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.asyncio import get_event_loop_thread
 
+from domain import tracing
 from domain.leases import Leases
 from domain.order.room import OrderRoom
 from domain.order.settling import Settling
 from domain.outbox import Outbox
 from workers import bootstrap, logs
+from workers import tracing as traces
 from workers.closer import Closer
 from workers.deliveries import deliveries
 from workers.jobs import holder, jobs
@@ -54,6 +56,7 @@ class Resources(Middleware):
         self._settings = settings
         self._stack = AsyncExitStack()
         self._opened: _Opened | None = None
+        self._own_process = False
 
     @property
     def closer(self) -> Closer:
@@ -80,8 +83,10 @@ class Resources(Middleware):
         return self._opened
 
     def after_process_boot(self, broker: Broker) -> None:  # noqa: ARG002 -- dramatiq's signature
-        """Gives a worker process its logs."""
+        """Gives a worker process its logs, and its traces."""
         logs.configure(self._settings)
+        traces.start("homestay-worker")
+        self._own_process = True
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 -- dramatiq's signature
         """Opens everything, or does not let the worker start.
@@ -100,6 +105,9 @@ class Resources(Middleware):
         """Closes everything, newest first."""
         self._opened = None
         _on_worker_loop(self._stack.aclose())
+        if self._own_process:
+            # A forked process ends without a goodbye.
+            tracing.finish()
 
     async def _open(self) -> None:
         settings = self._settings

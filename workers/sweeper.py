@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from domain import tracing
 from domain.errors import Failure
 from domain.order.closing import Closing, Outcome
 
@@ -92,7 +93,8 @@ class Sweeper:
 
     async def _close(self, sns: list[str]) -> list[Outcome]:
         try:
-            return list((await self._closing.close_many(sns)).values())
+            with tracing.span("sweep orders", attributes={"homestay.orders": len(sns)}, parent={}):
+                return list((await self._closing.close_many(sns)).values())
         except Failure as error:
             log.warning("could not close", orders=len(sns), first=sns[0], reason=error.reason)
             return []

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
+from grpc import aio
+
 from domain import tracing
+from domain.errors import UpstreamUnavailable
+from domain.figures import UPSTREAM
 from domain.tracing import Kind, Span
 
 # Asked every few seconds by those who only want to know that somebody answers.
@@ -25,8 +29,31 @@ def asking(method: str) -> Iterator[None]:
     Args:
         method: as the wire has it.
     """
-    with _span(method, Kind.CLIENT, None):
+    outcome = "given_up"
+    with UPSTREAM.time() as timer:
+        try:
+            with _span(method, Kind.CLIENT, None):
+                yield
+            outcome = "ok"
+        except aio.AioRpcError as error:
+            outcome = error.code().name.lower()
+            raise
+        finally:
+            timer.labels(*_parts(method), outcome)
+
+
+@contextmanager
+def entering(method: str) -> Iterator[None]:
+    """Around the wait for a turn to ask: one that does not come is counted, too.
+
+    Args:
+        method: as the wire has it.
+    """
+    try:
         yield
+    except UpstreamUnavailable:
+        UPSTREAM.labels(*_parts(method), "not_asked").observe(0)
+        raise
 
 
 def answering(method: str, context: Any) -> AbstractContextManager[Span]:  # noqa: ANN401 -- gRPC's own

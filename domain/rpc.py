@@ -109,10 +109,12 @@ async def ask(
         UpstreamUnavailable: it could not be asked in time, or refused.
         Unimplemented: it does not know the method.
     """
-    left = await guard.enter(deadline)
+    name = calls.name_of(method)
+    with calls.entering(name):
+        left = await guard.enter(deadline)
     slow: bool | None = None
     try:
-        with calls.asking(calls.name_of(method)):
+        with calls.asking(name):
             answer: Response | None = await method(request, timeout=left, metadata=[*tracing.carrier().items()])
         slow = False
     except aio.AioRpcError as error:

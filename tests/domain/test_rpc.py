@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 import grpc
 import pytest
 from grpc import aio
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from domain import rpc
@@ -156,6 +157,33 @@ async def test_a_peer_without_the_method_is_told_from_one_that_fails() -> None:
         method = payment_pb2_grpc.paymentStub(channel).RefundPayment
         with pytest.raises(rpc.Unimplemented):
             await rpc.ask(Guard("payment"), method, payment_pb2.RefundPaymentReq(), deadline=DEADLINE)
+
+
+async def test_calls_are_counted_by_what_came_of_them() -> None:
+    def calls(outcome: str) -> float:
+        labels = {"service": "pb.travel", "method": "homestayDetail", "outcome": outcome}
+        return REGISTRY.get_sample_value("homestay_upstream_seconds_count", labels) or 0.0
+
+    outcomes = ("ok", "not_found", "unavailable", "given_up")
+    before = [calls(outcome) for outcome in outcomes]
+    async with serving(Raising(HomestayNotFound("No."))) as channel:
+        await ask(channel)
+    async with serving(Raising(UpstreamUnavailable("other", "down"))) as channel:
+        with pytest.raises(UpstreamUnavailable):
+            await ask(channel)
+
+    class Well:
+        async def homestayDetail(self, *_: object) -> travel_pb2.HomestayDetailResp:  # noqa: N802 -- the wire's name
+            await asyncio.sleep(0.2)
+            return travel_pb2.HomestayDetailResp()
+
+    async with serving(Well()) as channel:
+        await ask(channel)
+        impatient = asyncio.create_task(ask(channel))
+        await asyncio.sleep(0.05)
+        impatient.cancel()
+        await asyncio.wait({impatient})
+    assert [calls(outcome) for outcome in outcomes] == [count + 1 for count in before]
 
 
 async def test_a_port_that_is_taken_is_refused() -> None:

@@ -6,6 +6,7 @@ A message carries a number or a name, never an order; it may come twice, late or
 from typing import Any, Final, TypedDict
 
 import dramatiq
+import structlog
 
 from domain import tracing
 from domain.errors import Refusal
@@ -36,6 +37,7 @@ class PaymentStatusChanged(TypedDict):
 @dramatiq.actor(actor_name="order.close_unpaid", queue_name=brokers.CLOSING_QUEUE, throws=_NOT_AGAIN)
 async def close_unpaid(sn: str) -> None:
     """Closes an order that was not paid in time."""
+    structlog.contextvars.bind_contextvars(sn=sn)
     if await _resources.closer.close_if_unpaid(sn) is Outcome.EARLY:
         raise dramatiq.Retry("not due yet", delay=TRY_AGAIN_AFTER)
 
@@ -43,6 +45,7 @@ async def close_unpaid(sn: str) -> None:
 @dramatiq.actor(actor_name="payment.status_changed", queue_name=brokers.PAYMENT_QUEUE, throws=_NOT_AGAIN)
 async def payment_status_changed(news: PaymentStatusChanged) -> None:
     """Brings an order to what its payment now says."""
+    structlog.contextvars.bind_contextvars(sn=news["orderSn"])
     await _resources.settling.settle(news["orderSn"])
 
 

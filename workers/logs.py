@@ -66,8 +66,8 @@ def configure(settings: Settings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
-    # A line for each request or message is what metrics are for.
-    for noisy in ("uvicorn.access", "dramatiq", "alembic", "uvicorn.error"):
+    # A line for each request or message is what metrics are for, and httpx's holds the address with all that is in it.
+    for noisy in ("uvicorn.access", "dramatiq", "alembic", "uvicorn.error", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
     structlog.configure(
         processors=[

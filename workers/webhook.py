@@ -67,7 +67,10 @@ class Webhook:
             span.note({"http.response.status_code": answer.status_code})
         if answer.is_client_error and answer.status_code not in _PASSING:
             raise AnnouncementRefused(f"The receiver of announcements answers {answer.status_code}.")
-        answer.raise_for_status()
+        if not answer.is_success:
+            # In words of our own: httpx's have the address, and that may hold a key of the receiver's.
+            said = f"The receiver of announcements answers {answer.status_code}."
+            raise httpx.HTTPStatusError(said, request=answer.request, response=answer)
 
     def _sign(self, name: str, timestamp: str, body: bytes) -> str:
         said = b".".join((name.encode(), timestamp.encode(), body))

@@ -11,7 +11,7 @@ from grpc import aio
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from domain import rpc
+from domain import calls, rpc
 from domain.deadline import budget
 from domain.errors import (
     AnnouncementRefused,
@@ -160,12 +160,12 @@ async def test_a_peer_without_the_method_is_told_from_one_that_fails() -> None:
 
 
 async def test_calls_are_counted_by_what_came_of_them() -> None:
-    def calls(outcome: str) -> float:
+    def made(outcome: str) -> float:
         labels = {"service": "pb.travel", "method": "homestayDetail", "outcome": outcome}
         return REGISTRY.get_sample_value("homestay_upstream_seconds_count", labels) or 0.0
 
     outcomes = ("ok", "not_found", "unavailable", "given_up")
-    before = [calls(outcome) for outcome in outcomes]
+    before = [made(outcome) for outcome in outcomes]
     async with serving(Raising(HomestayNotFound("No."))) as channel:
         await ask(channel)
     async with serving(Raising(UpstreamUnavailable("other", "down"))) as channel:
@@ -183,7 +183,15 @@ async def test_calls_are_counted_by_what_came_of_them() -> None:
         await asyncio.sleep(0.05)
         impatient.cancel()
         await asyncio.wait({impatient})
-    assert [calls(outcome) for outcome in outcomes] == [count + 1 for count in before]
+    assert [made(outcome) for outcome in outcomes] == [count + 1 for count in before]
+
+
+def test_a_call_that_is_not_made_is_counted_too() -> None:
+    labels = {"service": "pb.travel", "method": "homestayDetail", "outcome": "not_asked"}
+    before = REGISTRY.get_sample_value("homestay_upstream_seconds_count", labels) or 0.0
+    with pytest.raises(UpstreamUnavailable), calls.entering("/pb.travel/homestayDetail"):
+        raise UpstreamUnavailable("travel", "left alone")
+    assert REGISTRY.get_sample_value("homestay_upstream_seconds_count", labels) == before + 1
 
 
 async def test_a_port_that_is_taken_is_refused() -> None:

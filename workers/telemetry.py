@@ -1,5 +1,6 @@
 """OpenTelemetry: keeps the spans of `domain.tracing` and sends them on. Loaded only where traces are wanted."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
@@ -21,8 +22,8 @@ _KINDS: Final = {kind: SpanKind[kind.name] for kind in Kind}
 _EXPORTERS: Final = "opentelemetry_traces_exporter"
 # By the protocol that the environment names; gRPC is the one whose exporter we bring along.
 _OTLP: Final = {"": "otlp_proto_grpc", "grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
-# Milliseconds that a stop waits for spans to be sent.
-FLUSH: Final = 2_000
+# Seconds that a stop waits for spans to be sent.
+FLUSH: Final = 1.5
 
 
 class OpenTelemetry:
@@ -63,7 +64,10 @@ class OpenTelemetry:
 
     def finish(self) -> None:
         """Sends what is still to be sent, if that goes quickly."""
-        self._provider.force_flush(FLUSH)
+        # From a thread, since it waits for the exporter's own tries, whatever the time that it is given.
+        flush = threading.Thread(target=self._provider.force_flush, name="last spans", daemon=True)
+        flush.start()
+        flush.join(FLUSH)
 
 
 class _Span:

@@ -75,6 +75,8 @@ class Raising:
 @asynccontextmanager
 async def serving(servicer: object, reads: Sequence[str] = ()) -> AsyncIterator[aio.Channel]:
     def register(server: aio.Server) -> None:
+        if not hasattr(servicer, "homestayDetails"):
+            cast("Any", servicer).homestayDetails = None  # nobody asks for it here
         travel_pb2_grpc.add_travelServicer_to_server(cast("Any", servicer), server)
 
     server = rpc.Server("pb.travel", register, host="127.0.0.1", port=0)

@@ -12,9 +12,9 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from bff import guards
 from bff.edge import Edge
 from bff.endpoint import Endpoint
-from bff.metrics import Metrics
 from domain.database import Database
 from domain.errors import DatabaseUnavailable
+from workers.metrics import Metrics
 
 # Seconds; a database that takes longer is not ready.
 READY_WITHIN: Final = 2.0

@@ -39,7 +39,7 @@ def run() -> None:
     """Serve the whole product from one process; what has no address is served from inside."""
     from bff import greeting, programs  # noqa: PLC0415 -- the other commands need not wait for these
 
-    serve(programs.run_all(read_settings(), lambda http: greeting.welcome(settings(), http.port)))
+    serve(programs.run_all(read_settings(), lambda http: greeting.welcome(settings(), http.port)), "homestay")
 
 
 @app.command()
@@ -48,7 +48,8 @@ def bff() -> None:
     from bff import programs  # noqa: PLC0415
 
     serve(
-        programs.run_bff(read_settings(), lambda http: say(f"GraphQL on http://{settings().host}:{http.port}/graphql"))
+        programs.run_bff(read_settings(), lambda http: say(f"GraphQL on http://{settings().host}:{http.port}/graphql")),
+        "homestay-bff",
     )
 
 
@@ -71,7 +72,10 @@ def order_rpc() -> None:
     """Serve the order gRPC service."""
     from bff import programs  # noqa: PLC0415
 
-    serve(programs.run_order_rpc(read_settings(), lambda server: say(f"order service on {server.address}")))
+    serve(
+        programs.run_order_rpc(read_settings(), lambda server: say(f"order service on {server.address}")),
+        "homestay-order-rpc",
+    )
 
 
 @app.command("travel-rpc")
@@ -79,7 +83,10 @@ def travel_rpc() -> None:
     """Serve the reference travel service, with a demo catalogue."""
     from bff import programs  # noqa: PLC0415
 
-    serve(programs.run_travel_rpc(read_settings(), lambda server: say(f"travel service on {server.address}")))
+    serve(
+        programs.run_travel_rpc(read_settings(), lambda server: say(f"travel service on {server.address}")),
+        "homestay-travel-rpc",
+    )
 
 
 @app.command("payment-rpc")
@@ -87,7 +94,10 @@ def payment_rpc() -> None:
     """Serve the reference payment service."""
     from bff import programs  # noqa: PLC0415
 
-    serve(programs.run_payment_rpc(read_settings(), lambda server: say(f"payment service on {server.address}")))
+    serve(
+        programs.run_payment_rpc(read_settings(), lambda server: say(f"payment service on {server.address}")),
+        "homestay-payment-rpc",
+    )
 
 
 @app.command()

@@ -13,6 +13,7 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError, ValueNode
 
 from bff.context import Unauthenticated
+from bff.metrics import ERRORS
 from domain.errors import Explanation, Failure, RateLimited, Refusal
 
 log = structlog.get_logger(__name__)
@@ -103,6 +104,7 @@ def formatted(error: GraphQLError, request_id: str, *, executed: bool, suggestio
     if error.path is not None:
         shown["path"] = error.path
     shown["extensions"] = {**_extensions(error, executed=executed), "requestId": request_id}
+    ERRORS.labels(shown["extensions"]["code"]).inc()
     return shown
 
 

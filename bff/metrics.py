@@ -1,84 +1,66 @@
-"""Figures for Prometheus: what waits in the database, counted when somebody asks, and how this process does.
+"""Figures of what guests ask for: how often, how fast, and what went wrong, by its code."""
 
-They are for whoever watches the installation, and hold no guest's data; the proxy in front keeps them inside.
-"""
-
-import asyncio
-from collections.abc import Iterator, Mapping
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final
 
-import structlog
-from prometheus_client import REGISTRY, Metric
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.registry import Collector
-from starlette.requests import Request
-from starlette.responses import Response
+from prometheus_client import Counter, Histogram
 
-from domain.clock import Clock
-from domain.database import Database
-from domain.errors import DatabaseUnavailable
-from domain.order import backlog
-from domain.outbox import LetterState, Outbox
+# The names of operations are the clients'. A product has some dozens of them; each costs a series of 13 numbers.
+MOST_NAMES: Final = 100
+# Characters; longer ones tell nobody anything.
+MAX_NAME: Final = 64
+OTHER: Final = "other"
+UNNAMED: Final = "unnamed"
 
-log = structlog.get_logger(__name__)
-
-# Seconds; whoever scrapes waits for ten, and a database that takes longer than this is not well.
-COUNTED_WITHIN: Final = 2.0
-_HELP: Final = {
-    "homestay_database_up": "1 while the database can be asked, else 0 and the figures that it holds are missing.",
-    "homestay_outbox_waiting": "Letters that are not delivered yet.",
-    "homestay_dead_letters": "Letters that nobody will deliver unless somebody mends what kept them.",
-    "homestay_refunds_due": "Payments that must go back and have not.",
-    "homestay_orders_overdue": "Orders that are open past the time at which they should have closed.",
-}
+OPERATIONS: Final = Histogram(
+    "homestay_operation_seconds",
+    "GraphQL operations, by the name that the client gave.",
+    ["operation"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+ERRORS: Final = Counter(
+    "homestay_errors", "Errors and refusals told to guests, by `extensions.code` or the code of a userError.", ["code"]
+)
+RESPONSES: Final = Counter("homestay_http_responses", "Answers of /graphql, by their status.", ["status"])
 
 
-class Metrics:
-    """The endpoint /metrics.
+class Operations:
+    """Counts operations under a bounded number of names: those used last.
 
     Args:
-        database: asked at each scrape, so that every process of an installation tells the same.
-        clock: the present.
+        most: names that are kept; the one that was used longest ago makes room for a new one, and its series ends.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
-        self._outbox = Outbox(database, clock)
+    def __init__(self, most: int = MOST_NAMES) -> None:
+        self._most = most
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._turn = threading.Lock()
 
-    async def answer(self, _: Request) -> Response:
-        """Answers a scrape, in the text format that everybody reads: what a scraper accepts is not looked at."""
-        content = generate_latest(_Scrape(await self._figures()))
-        return Response(content, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+    def observe(self, name: str | None, seconds: float, codes: Iterable[str] = (), *, executed: bool = True) -> None:
+        """Counts one operation.
 
-    async def _figures(self) -> Mapping[str, int]:
-        try:
-            async with asyncio.timeout(COUNTED_WITHIN):
-                letters = await self._outbox.counts()
-                orders = await self._database.read(
-                    lambda connection: backlog.count(connection, self._clock.sql_now()),
-                )
-        except (DatabaseUnavailable, TimeoutError) as error:
-            log.warning("figures not counted: the database can't be asked", reason=repr(error))
-            return {"homestay_database_up": 0}
-        return {
-            "homestay_database_up": 1,
-            "homestay_outbox_waiting": letters[LetterState.WAITING],
-            "homestay_dead_letters": letters[LetterState.DEAD],
-            "homestay_refunds_due": orders.refunds_due,
-            "homestay_orders_overdue": orders.overdue,
-        }
+        Args:
+            name: as the document has it; None where it has none.
+            seconds: that it took.
+            codes: of what went wrong, where nobody has counted it yet.
+            executed: whether it got as far as that. What is refused before gives no new name a series, or anybody
+                could fill them, without a token.
+        """
+        OPERATIONS.labels(self._label(name, executed=executed)).observe(seconds)
+        for code in codes:
+            ERRORS.labels(code).inc()
 
-
-class _Scrape(Collector):
-    """The figures of one scrape, then what this process counts of itself."""
-
-    def __init__(self, figures: Mapping[str, int]) -> None:
-        self._figures = figures
-
-    def collect(self) -> Iterator[Metric]:
-        """Everything that there is to tell."""
-        for name, value in self._figures.items():
-            yield GaugeMetricFamily(name, _HELP[name], value=value)
-        yield from REGISTRY.collect()
+    def _label(self, name: str | None, *, executed: bool) -> str:
+        if not name:
+            return UNNAMED
+        with self._turn:
+            if name not in self._known and (not executed or len(name) > MAX_NAME):
+                return OTHER
+            self._known[name] = None
+            self._known.move_to_end(name)
+            if len(self._known) > self._most:
+                forgotten, _ = self._known.popitem(last=False)
+                OPERATIONS.remove(forgotten)
+        return name

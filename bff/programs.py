@@ -1,5 +1,6 @@
 """What each command of `homestay` runs: which services, in which order. Building them is the bootstrap's."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,9 +12,9 @@ from bff.app import create_app
 from bff.edge import Edge
 from bff.explorer.operations import tabs
 from bff.http_server import HttpServer
-from bff.metrics import Metrics
 from bff.persisted import Documents, PersistedDocuments, RedisStore
 from bff.tokens import Tokens
+from bff.watching import WatchedRequests
 from domain import rpc
 from domain.database import Database
 from domain.order import server as order_server
@@ -29,10 +30,12 @@ from workers.changes import open_redis
 from workers.clock import SystemClock
 from workers.courier import Courier
 from workers.embedded import EmbeddedWorker
+from workers.metrics import Metrics, on_loop
 from workers.relay import Relay
 from workers.sender import Sender
 from workers.service_group import Service, ServiceGroup
 from workers.settings import PREFIX, Settings, SettingsError
+from workers.watch_server import WatchServer, responsive
 
 # The guest of the token that a developer is given.
 DEMO_USER: Final = 7
@@ -71,21 +74,39 @@ async def run_order_rpc(settings: Settings, greet: Callable[[rpc.Server], None])
     sender = Sender(actors.broker)
     async with bootstrap.open_orders(settings, sender) as room:
         server = _order(settings, room)
-        await ServiceGroup([sender, server]).run(lambda: greet(server))
+        watch = _watched(settings, room.database)
+        await ServiceGroup([sender, server, *watch]).run(lambda: greet(server))
 
 
 async def run_travel_rpc(settings: Settings, greet: Callable[[rpc.Server], None]) -> None:
     """The reference travel service alone, its demo catalogue in place."""
     async with bootstrap.open_database(settings) as database:
         server = await _travel(settings, database)
-        await ServiceGroup([server]).run(lambda: greet(server))
+        watch = _watched(settings, database, letters=False, orders=False)
+        await ServiceGroup([server, *watch]).run(lambda: greet(server))
 
 
 async def run_payment_rpc(settings: Settings, greet: Callable[[rpc.Server], None]) -> None:
     """The reference payment service alone."""
     async with bootstrap.open_database(settings) as database:
         server, services = _payment(settings, database)
-        await ServiceGroup(services).run(lambda: greet(server))
+        watch = _watched(settings, database, orders=False)
+        await ServiceGroup([*services, *watch]).run(lambda: greet(server))
+
+
+def _watched(settings: Settings, database: Database, *, letters: bool = True, orders: bool = True) -> list[Service]:
+    """Health and figures of a program that answers no HTTP otherwise, where somebody watches it."""
+    if not settings.watch_port:
+        return []
+    loop = asyncio.get_running_loop()
+    server = WatchServer(
+        host=settings.watch_host,
+        port=settings.watch_port,
+        metrics=Metrics(database, SystemClock(), letters=letters, orders=orders, loop=loop),
+        live={"loop": responsive(loop)},
+        ready={"database": lambda: on_loop(loop, database.ping())},
+    )
+    return [server]
 
 
 def _http(settings: Settings, room: OrderRoom, documents: Documents) -> HttpServer:
@@ -115,7 +136,7 @@ def _http(settings: Settings, room: OrderRoom, documents: Documents) -> HttpServ
         origins=settings.origins,
         production=settings.production,
     )
-    return HttpServer(app, host=settings.host, port=settings.port)
+    return HttpServer(WatchedRequests(app), host=settings.host, port=settings.port)
 
 
 @asynccontextmanager

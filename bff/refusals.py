@@ -6,6 +6,7 @@ from typing import Any, Final
 import strawberry
 import structlog
 
+from bff.metrics import ERRORS
 from bff.types import HomestayQuote
 from domain.errors import (
     DatabaseUnavailable,
@@ -75,6 +76,7 @@ def user_error(error: HomestayError, *prefix: str) -> UserError:
         raise error
     if isinstance(error, Failure):
         log.warning("can't be done now", reason=error.reason)
+    ERRORS.labels(error.code).inc()
     field = [*prefix, *error.field] if isinstance(error, Refusal) and error.field else None
     told: dict[str, Any] = {"message": error.message, "code": error.code, "field": field}
     match error:

@@ -36,6 +36,7 @@ from bff.payloads import (
 from bff.refusals import KINDS, user_error
 from bff.scalars import SCALARS
 from bff.types import Homestay, HomestayNight, HomestayOrder, HomestayQuote, Info, Node, OrderPayment
+from bff.watching import Watch
 from domain.errors import HomestayError, InvalidInput
 from domain.order.pricing import Stay
 
@@ -208,7 +209,7 @@ async def _refusals_answered(results: StreamResult) -> StreamResult:
 
 def build(*, introspection: bool) -> Schema:
     """Returns the schema; without introspection it answers no question about itself."""
-    extensions: list[type[SchemaExtension]] = [Gate]
+    extensions: list[type[SchemaExtension]] = [Watch, Gate]
     if not introspection:
         extensions.append(DisableIntrospection)
     return Schema(

@@ -9,8 +9,10 @@ from typing import Any, Final, NoReturn
 import typer
 import uvloop
 
+from domain import tracing
 from workers import logs
 from workers import settings as environment
+from workers import tracing as traces
 from workers.settings import Settings
 
 # Exit codes: what was asked for is not there, or not so; the command can't be run like this, or here.
@@ -25,10 +27,21 @@ def read_settings() -> Settings:
     return found
 
 
-def serve(program: Coroutine[Any, Any, None]) -> None:
-    """Runs a server until it is stopped."""
+def serve(program: Coroutine[Any, Any, None], service: str) -> None:
+    """Runs a server until it is stopped.
+
+    Args:
+        program: the server.
+        service: what it is called in traces.
+    """
+    try:
+        traces.start(service)
+    except environment.SettingsError:
+        program.close()
+        raise
     with explained():
         uvloop.run(program)
+    tracing.finish()
 
 
 def do(task: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 -- what the task gives

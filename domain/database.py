@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import text
@@ -12,7 +12,9 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random
 
+from domain import tracing
 from domain.errors import DatabaseBusy, DatabaseUnavailable
+from domain.tracing import Kind, Span
 
 T = TypeVar("T")
 
@@ -65,7 +67,7 @@ class Database:
         return await asyncio.shield(task)
 
     async def _commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        with losses_told():
+        with self._step("write", work), losses_told():
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(ATTEMPTS),
                 wait=wait_random(0.01, 0.1),
@@ -85,9 +87,16 @@ class Database:
             DatabaseUnavailable: it can't be used.
             SQLAlchemyError: it refuses the statement.
         """
-        with losses_told():
+        with self._step("read", work), losses_told():
             async with self._reading.begin() as connection:
                 return await work(connection)
+
+    def _step(self, verb: str, work: Callable[..., object]) -> AbstractContextManager[Span]:
+        """The span of a transaction, called by whose work it is; of its statements it tells nothing."""
+        if not tracing.is_on():
+            return tracing.NOTHING
+        whose = work.__qualname__.partition(".<locals>")[0]
+        return tracing.step(f"{verb} {whose}", Kind.CLIENT, {"db.system.name": self.engine.dialect.name})
 
     async def ping(self) -> None:
         """Asks the database for nothing.

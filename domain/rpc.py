@@ -15,6 +15,7 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
+from domain import calls, tracing
 from domain.errors import ErrorCode, Failure, HomestayError, Refusal, UpstreamUnavailable
 from domain.guard import SLOW, Guard
 from domain.renewable import RenewableChannel
@@ -108,10 +109,13 @@ async def ask(
         UpstreamUnavailable: it could not be asked in time, or refused.
         Unimplemented: it does not know the method.
     """
-    left = await guard.enter(deadline)
+    name = calls.name_of(method)
+    with calls.entering(name):
+        left = await guard.enter(deadline)
     slow: bool | None = None
     try:
-        answer: Response | None = await method(request, timeout=left)
+        with calls.asking(name):
+            answer: Response | None = await method(request, timeout=left, metadata=[*tracing.carrier().items()])
         slow = False
     except aio.AioRpcError as error:
         slow = _is_slow(error, left)
@@ -269,7 +273,8 @@ class _Refusals(aio.ServerInterceptor):
 
         async def answer(request: Any, context: Any) -> Any:  # noqa: ANN401 -- whatever the method takes and gives
             try:
-                return await cast("Any", inner)(request, context)
+                with calls.answering(handler_call_details.method, context):
+                    return await cast("Any", inner)(request, context)
             except HomestayError as error:
                 if isinstance(error, Failure):
                     log.warning("can't be answered now", method=handler_call_details.method, reason=error.reason)

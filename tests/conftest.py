@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import opentelemetry.sdk.trace  # noqa: F401 -- before ours, which keeps others from loading it where traces are off
 import pytest
 import sqlalchemy as sa
 from sqlmodel import SQLModel

@@ -6,9 +6,12 @@ A message carries a number or a name, never an order; it may come twice, late or
 from typing import Any, Final, TypedDict
 
 import dramatiq
+import structlog
 
+from domain import tracing
 from domain.errors import Refusal
 from domain.order.closing import Outcome
+from domain.tracing import TRACEPARENT, Kind
 from workers import broker as brokers
 from workers.resources import Resources
 from workers.settings import settings
@@ -34,6 +37,7 @@ class PaymentStatusChanged(TypedDict):
 @dramatiq.actor(actor_name="order.close_unpaid", queue_name=brokers.CLOSING_QUEUE, throws=_NOT_AGAIN)
 async def close_unpaid(sn: str) -> None:
     """Closes an order that was not paid in time."""
+    structlog.contextvars.bind_contextvars(sn=sn)
     if await _resources.closer.close_if_unpaid(sn) is Outcome.EARLY:
         raise dramatiq.Retry("not due yet", delay=TRY_AGAIN_AFTER)
 
@@ -41,14 +45,24 @@ async def close_unpaid(sn: str) -> None:
 @dramatiq.actor(actor_name="payment.status_changed", queue_name=brokers.PAYMENT_QUEUE, throws=_NOT_AGAIN)
 async def payment_status_changed(news: PaymentStatusChanged) -> None:
     """Brings an order to what its payment now says."""
+    structlog.contextvars.bind_contextvars(sn=news["orderSn"])
     await _resources.settling.settle(news["orderSn"])
 
 
 def close_unpaid_message(sn: str) -> dramatiq.Message[Any]:
     """The message that starts `close_unpaid`."""
-    return close_unpaid.message(sn)
+    return _message(close_unpaid, sn)
 
 
 def payment_status_message(order_sn: str, pay_status: int) -> dramatiq.Message[Any]:
     """The message that starts `payment_status_changed`."""
-    return payment_status_changed.message(PaymentStatusChanged(orderSn=order_sn, payStatus=pay_status))
+    return _message(payment_status_changed, PaymentStatusChanged(orderSn=order_sn, payStatus=pay_status))
+
+
+def _message(actor: dramatiq.Actor[..., Any], argument: object) -> dramatiq.Message[Any]:
+    # Who sends it is told here, where that is known: the sender's and the courier's threads know of no step.
+    about = {"messaging.system": "dramatiq", "messaging.destination.name": actor.queue_name}
+    with tracing.span(f"create {actor.actor_name}", Kind.PRODUCER, about):
+        step = tracing.traceparent()
+        options: dict[str, Any] = {TRACEPARENT: step} if step else {}
+        return actor.message_with_options(args=(argument,), **options)

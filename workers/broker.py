@@ -10,6 +10,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AsyncIO, Callbacks, Retries, ShutdownNotifications, TimeLimit
 
+from workers.message_traces import MessageTraces
 from workers.settings import Settings
 from workers.sorted_set_broker import SortedSetBroker, connect
 
@@ -28,6 +29,7 @@ def build(settings: Settings) -> dramatiq.Broker:
     """Returns the broker that the settings name; it connects when it is first used."""
     middleware: list[dramatiq.Middleware] = [
         AsyncIO(),
+        MessageTraces(),
         TimeLimit(time_limit=TIME_LIMIT),
         ShutdownNotifications(),
         Callbacks(),

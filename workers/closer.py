@@ -8,7 +8,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from domain import tracing
 from domain.order.closing import Outcome
+from workers import figures
 
 BATCH: Final = 200
 
@@ -27,6 +29,8 @@ class Closer:
     def __init__(self, closing: CloseMany) -> None:
         self._closing = closing
         self._waiting: dict[str, asyncio.Future[Outcome]] = {}
+        # The steps of those who wait, where traces are kept.
+        self._steps: dict[str, str] = {}
         self._working: asyncio.Task[None] | None = None
 
     async def close_if_unpaid(self, sn: str) -> Outcome:
@@ -34,6 +38,8 @@ class Closer:
         answer = self._waiting.get(sn)
         if answer is None:
             answer = self._waiting[sn] = asyncio.get_running_loop().create_future()
+            if step := tracing.traceparent():
+                self._steps[sn] = step
             if self._working is None:
                 self._working = asyncio.create_task(self._work(), name="closer")
         # Others may wait for the same answer: one who stops waiting does not take it from them.
@@ -50,12 +56,18 @@ class Closer:
             self._working = None
 
     async def _close(self, batch: dict[str, asyncio.Future[Outcome]]) -> None:
+        # Part of the trace of the first who waits, linked to those of the others.
+        steps = [link for sn in batch for link in tracing.kept(self._steps.pop(sn, ""))]
+        first, *others = steps or [{}]
+        about = {"homestay.orders": len(batch)}
         try:
-            outcomes = await self._closing.close_many(list(batch))
+            with tracing.span("close orders", attributes=about, parent=first, links=others):
+                outcomes = await self._closing.close_many(list(batch))
         except Exception as error:  # noqa: BLE001 -- each who waits is told, and tries again by its own rule
             for answer in batch.values():
                 answer.set_exception(error)
                 answer.exception()  # whoever asked may have gone; then nobody misses it
         else:
+            figures.MESSAGE.inc(figures.closed([*outcomes.values()]))
             for sn, answer in batch.items():
                 answer.set_result(outcomes[sn])

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from domain import tracing
 from domain.errors import Failure, HomestayError
 from workers.settings import Settings
 
@@ -33,10 +34,18 @@ def in_one_line(_: object, __: str, event: structlog.typing.EventDict) -> struct
     return event
 
 
+def with_trace(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Says whose step it is, where traces are kept."""
+    if trace := tracing.trace_id():
+        event["trace_id"] = trace
+    return event
+
+
 def configure(settings: Settings) -> None:
     """Sends this process's logs, ours and the libraries', to standard error in one form."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        with_trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         in_one_line,
@@ -57,8 +66,8 @@ def configure(settings: Settings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
-    # A line for each request or message is what metrics are for.
-    for noisy in ("uvicorn.access", "dramatiq", "alembic", "uvicorn.error"):
+    # A line for each request or message is what metrics are for, and httpx's holds the address with all that is in it.
+    for noisy in ("uvicorn.access", "dramatiq", "alembic", "uvicorn.error", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
     structlog.configure(
         processors=[

@@ -13,8 +13,10 @@ from typing import Final
 
 import structlog
 
+from domain import tracing
 from domain.errors import Failure, Refusal
 from domain.outbox import LEASE, Letter, Outbox
+from domain.tracing import Kind
 
 log = structlog.get_logger(__name__)
 
@@ -154,8 +156,15 @@ class _Lane:
 
     async def _deliver(self, letter: Letter, deliveries: asyncio.TaskGroup) -> None:
         try:
-            async with asyncio.timeout(DELIVER_WITHIN):
-                await self._handler(letter)
+            with tracing.span(
+                f"deliver {letter.topic}",
+                Kind.CONSUMER,
+                {"homestay.letter.id": letter.id, "homestay.letter.subject": letter.subject},
+                parent={},
+                links=tracing.kept(letter.traceparent),
+            ):
+                async with asyncio.timeout(DELIVER_WITHIN):
+                    await self._handler(letter)
         except Exception as error:  # noqa: BLE001 -- a letter that fails must not keep the others from their turn
             await self._mark(self._failed(letter, error))
         else:

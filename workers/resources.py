@@ -1,5 +1,6 @@
 """What actors work with: opened on the worker's own loop before the first message, closed after the last."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,17 +9,19 @@ import structlog
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.asyncio import get_event_loop_thread
 
+from domain import tracing
 from domain.leases import Leases
 from domain.order.room import OrderRoom
 from domain.order.settling import Settling
 from domain.outbox import Outbox
 from workers import bootstrap, logs
+from workers import tracing as traces
 from workers.closer import Closer
 from workers.deliveries import deliveries
 from workers.jobs import holder, jobs
 from workers.relay import Relay
 from workers.scheduler import Scheduler
-from workers.service_group import ServiceGroup
+from workers.service_group import Service, ServiceGroup
 from workers.settings import Settings
 from workers.sweeper import Sweeper
 
@@ -54,6 +57,7 @@ class Resources(Middleware):
         self._settings = settings
         self._stack = AsyncExitStack()
         self._opened: _Opened | None = None
+        self._own_process = False
 
     @property
     def closer(self) -> Closer:
@@ -80,17 +84,19 @@ class Resources(Middleware):
         return self._opened
 
     def after_process_boot(self, broker: Broker) -> None:  # noqa: ARG002 -- dramatiq's signature
-        """Gives a worker process its logs."""
+        """Gives a worker process its logs, and its traces."""
         logs.configure(self._settings)
+        traces.start("homestay-worker")
+        self._own_process = True
 
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 -- dramatiq's signature
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Opens everything, or does not let the worker start.
 
         Raises:
             SystemExit: something could not be opened; dramatiq would only log any other exception and start.
         """
         try:
-            _on_worker_loop(self._open())
+            _on_worker_loop(self._open(broker, worker))
         except Exception as error:
             log.exception("worker can't start")
             raise SystemExit(1) from error
@@ -100,23 +106,45 @@ class Resources(Middleware):
         """Closes everything, newest first."""
         self._opened = None
         _on_worker_loop(self._stack.aclose())
+        if self._own_process:
+            # A forked process ends without a goodbye.
+            tracing.finish()
 
-    async def _open(self) -> None:
+    async def _open(self, broker: Broker, worker: Worker) -> None:
         settings = self._settings
         room = await self._stack.enter_async_context(
             bootstrap.open_orders(settings, NoTimer(), statement_deadline=STATEMENT_DEADLINE)
         )
         webhook = await self._stack.enter_async_context(bootstrap.open_webhook(settings))
+        sweeper = Sweeper(room.closing, interval=settings.sweep_interval, grace=settings.sweep_grace)
         group = ServiceGroup(
             [
-                Sweeper(room.closing, interval=settings.sweep_interval, grace=settings.sweep_grace),
+                sweeper,
                 Relay(Outbox(room.database, room.clock), deliveries(room, webhook)),
                 Scheduler(Leases(room.database, room.clock), jobs(room), holder()),
+                *self._watched(room, broker, worker, sweeper),
             ]
         )
         await group.start()
         self._stack.push_async_callback(group.stop)
         self._opened = _Opened(room, Closer(room.closing))
+
+    def _watched(self, room: OrderRoom, broker: Broker, worker: Worker, sweeper: Sweeper) -> list[Service]:
+        settings, loop = self._settings, asyncio.get_running_loop()
+        if not settings.watch_port:
+            return []
+        from workers import health  # noqa: PLC0415 -- an HTTP server, for those who want one
+        from workers.metrics import Metrics  # noqa: PLC0415
+        from workers.watch_server import WatchServer  # noqa: PLC0415
+
+        server = WatchServer(
+            host=settings.watch_host,
+            port=settings.watch_port,
+            metrics=Metrics(room.database, room.clock, loop=loop),
+            live=health.live(worker, loop),
+            ready=health.ready(broker, room.database, sweeper, loop),
+        )
+        return [server]
 
 
 def _on_worker_loop(work: Any) -> None:  # noqa: ANN401 -- any coroutine

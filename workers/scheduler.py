@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from domain import tracing
 from domain.errors import DatabaseUnavailable, Failure
 from domain.leases import Lease, Leases
 
@@ -105,7 +106,8 @@ class Scheduler:
         note, failure = None, None
         try:
             async with asyncio.timeout(job.limit.total_seconds()) as bound:
-                note = await job.work(lease.note)
+                with tracing.span(f"job {job.name}", parent={}):
+                    note = await job.work(lease.note)
         except asyncio.CancelledError:
             await self._hand_over(lease)
             raise

@@ -13,7 +13,7 @@ from typing import Any, Final
 import dramatiq
 import structlog
 
-from workers import actors
+from workers import actors, figures
 from workers import broker as brokers
 
 log = structlog.get_logger(__name__)
@@ -98,4 +98,5 @@ class Sender:
 
     def _drop(self, reason: str, count: int = 1) -> None:
         self.dropped += count
+        figures.DROPPED.inc(count)
         log.warning("messages dropped; the sweep covers them", reason=reason, count=count)

@@ -117,6 +117,8 @@ class Settings(BaseSettings):
     trusted_documents: Path | None = None
     graphiql: bool | None = None
     introspection: bool | None = None
+    watch_host: str = "127.0.0.1"
+    watch_port: Port = 0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None
 

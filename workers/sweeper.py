@@ -5,14 +5,17 @@ It touches nothing but the database and the payment service, so it works when th
 
 import asyncio
 import random
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
+from domain import tracing
 from domain.errors import Failure
 from domain.order.closing import Closing, Outcome
+from workers import figures
 
 log = structlog.get_logger(__name__)
 
@@ -39,15 +42,19 @@ class Sweeper:
         interval: seconds between the starts of two sweeps, with a jitter of 10 % so that many sweepers spread out.
         grace: seconds past the due moment at which an order's closing begins at the latest. The message comes first;
             what would be later than this at the next sweep is closed in this one.
+
+    Attributes:
+        ended_at: when a sweep last ended, or when this was made, by the monotonic clock.
     """
 
     name = "sweeper"
 
     def __init__(self, closing: Closing, *, interval: float, grace: float) -> None:
         self._closing = closing
-        self._interval = interval
+        self.interval = interval
         self._grace = grace
         self._task: asyncio.Task[None] | None = None
+        self.ended_at = time.monotonic()
 
     async def start(self) -> None:
         """Sweeps from now on."""
@@ -63,11 +70,11 @@ class Sweeper:
         # What fell due while no worker ran has no message coming: the first sweep waits for none.
         grace, loop = 0.0, asyncio.get_running_loop()
         while True:
-            pause = self._interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 -- no secret
+            pause = self.interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 -- no secret
             next_at = loop.time() + pause
             try:
                 await self.sweep(timedelta(seconds=grace))
-                grace = max(0.0, self._grace - self._interval * (1 + JITTER))
+                grace = max(0.0, self._grace - self.interval * (1 + JITTER))
             except Failure as error:
                 log.warning("can't sweep", reason=error.reason)
             except Exception:
@@ -82,17 +89,21 @@ class Sweeper:
             batches = [sns[start : start + BATCH] for start in range(0, len(sns), BATCH)]
             outcomes = [outcome for part in await asyncio.gather(*map(self._close, batches)) for outcome in part]
             overdue += len(sns)
-            closed += outcomes.count(Outcome.CLOSED)
+            closed += figures.closed(outcomes)
+            figures.SWEEP.inc(figures.closed(outcomes))
             # Orders of which none could be decided would come again at once; the next sweep tries them.
             if len(sns) < BATCH * AT_ONCE or not outcomes:
                 break
+        self.ended_at = time.monotonic()
+        figures.LAST_SWEEP.set_to_current_time()
         if overdue:
             log.info("swept", overdue=overdue, closed=closed)
         return Swept(overdue=overdue, closed=closed)
 
     async def _close(self, sns: list[str]) -> list[Outcome]:
         try:
-            return list((await self._closing.close_many(sns)).values())
+            with tracing.span("sweep orders", attributes={"homestay.orders": len(sns)}, parent={}):
+                return list((await self._closing.close_many(sns)).values())
         except Failure as error:
             log.warning("could not close", orders=len(sns), first=sns[0], reason=error.reason)
             return []

@@ -4,8 +4,8 @@ Nothing here belongs to a guest's request. Everything may run twice, at once, an
 decides each time, and who comes second finds it decided.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from domain.clock import Clock
 from domain.database import Database
 from domain.errors import OrderNotFound, UpstreamNonsense, UpstreamUnavailable
+from domain.figures import CLOSING_LAG
 from domain.order import repository, states
 from domain.order.models import Order
 from domain.order.ports import Payment, Payments
@@ -76,6 +77,7 @@ class Closing:
             outcomes |= {sn: Outcome.PAID for sn in paid if (await self._state(sn)) is not TradeState.WAIT_PAY}
             due = [sn for sn in due if outcomes[sn] is Outcome.CLOSED]
         closed = await self._close_due(due, payments)
+        self._count_lag(found[sn][2] for sn in closed)
         return outcomes | {sn: Outcome.DECIDED for sn in due if sn not in closed}
 
     async def give_up(self, sn: str) -> bool:
@@ -126,7 +128,13 @@ class Closing:
         except UpstreamUnavailable as error:
             log.warning("moving an order without asking for its payment", sn=sn, reason=error.reason)
 
-    async def _standing(self, sns: Sequence[str]) -> dict[str, tuple[TradeState, bool]]:
+    def _count_lag(self, due: Iterable[datetime | None]) -> None:
+        now = self._clock.now()
+        for close_at in due:
+            if close_at is not None:
+                CLOSING_LAG.observe(max(0.0, (now - close_at).total_seconds()))
+
+    async def _standing(self, sns: Sequence[str]) -> dict[str, tuple[TradeState, bool, datetime | None]]:
         return await self._database.read(lambda connection: repository.standing(connection, sns, self._now))
 
     async def _state(self, sn: str) -> TradeState | None:
@@ -172,11 +180,11 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, UpstreamUnavailable) and not isinstance(error, UpstreamNonsense)
 
 
-def _standing_outcome(found: tuple[TradeState, bool] | None) -> Outcome:
+def _standing_outcome(found: tuple[TradeState, bool, datetime | None] | None) -> Outcome:
     """What an attempt would come to if nobody else did anything and no money had come."""
     if found is None:
         return Outcome.MISSING
-    state, due = found
+    state, due, _ = found
     if state is not TradeState.WAIT_PAY:
         return Outcome.DECIDED
     return Outcome.CLOSED if due else Outcome.EARLY

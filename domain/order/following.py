@@ -138,7 +138,7 @@ class Following:
         asked = set(sns)
         for follower in followers:
             if follower.sn in asked and follower.seen is not None:
-                state, _ = standing.get(follower.sn, (None, False))
+                state, *_ = standing.get(follower.sn, (None,))
                 if state is not follower.seen.trade_state:
                     follower.watch.wake()
 

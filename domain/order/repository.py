@@ -103,12 +103,12 @@ async def is_due(connection: AsyncConnection, sn: str, sql_now: ColumnElement[An
 
 async def standing(
     connection: AsyncConnection, sns: Sequence[str], sql_now: ColumnElement[Any]
-) -> dict[str, tuple[TradeState, bool]]:
-    """Of each of these orders that exists: its state, and whether its time to be paid is over."""
-    statement = select(_ORDERS.c.sn, _ORDERS.c.trade_state, _ORDERS.c.close_at <= sql_now).where(
+) -> dict[str, tuple[TradeState, bool, datetime | None]]:
+    """Of each of these orders that exists: its state, whether its time to be paid is over, and when it ends."""
+    statement = select(_ORDERS.c.sn, _ORDERS.c.trade_state, _ORDERS.c.close_at <= sql_now, _ORDERS.c.close_at).where(
         _ORDERS.c.sn.in_(sns), _ALIVE
     )
-    return {sn: (state, bool(due)) for sn, state, due in await connection.execute(statement)}
+    return {sn: (state, bool(due), close_at) for sn, state, due, close_at in await connection.execute(statement)}
 
 
 def page_statement(user_id: int, wanted: OrderFilter, window: Window) -> Select[Any]:

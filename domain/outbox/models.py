@@ -53,6 +53,7 @@ class Letter:
     Attributes:
         due_at: until when it is the holder's: a holder that is slower, or dead, has lost it to others.
         attempts: how often it was tried, this time included.
+        traceparent: the step in which it was written; empty where nobody kept traces.
     """
 
     id: int
@@ -62,6 +63,7 @@ class Letter:
     created_at: datetime
     due_at: datetime
     attempts: int
+    traceparent: str = ""
 
     def held_until(self, instant: datetime) -> Self:
         """The same as its next holder knows it."""

@@ -8,9 +8,10 @@ from typing import Any, Final, cast
 import grpc
 import pytest
 from grpc import aio
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from domain import rpc
+from domain import calls, rpc
 from domain.deadline import budget
 from domain.errors import (
     AnnouncementRefused,
@@ -74,6 +75,8 @@ class Raising:
 @asynccontextmanager
 async def serving(servicer: object, reads: Sequence[str] = ()) -> AsyncIterator[aio.Channel]:
     def register(server: aio.Server) -> None:
+        if not hasattr(servicer, "homestayDetails"):
+            cast("Any", servicer).homestayDetails = None  # nobody asks for it here
         travel_pb2_grpc.add_travelServicer_to_server(cast("Any", servicer), server)
 
     server = rpc.Server("pb.travel", register, host="127.0.0.1", port=0)
@@ -156,6 +159,41 @@ async def test_a_peer_without_the_method_is_told_from_one_that_fails() -> None:
         method = payment_pb2_grpc.paymentStub(channel).RefundPayment
         with pytest.raises(rpc.Unimplemented):
             await rpc.ask(Guard("payment"), method, payment_pb2.RefundPaymentReq(), deadline=DEADLINE)
+
+
+async def test_calls_are_counted_by_what_came_of_them() -> None:
+    def made(outcome: str) -> float:
+        labels = {"service": "pb.travel", "method": "homestayDetail", "outcome": outcome}
+        return REGISTRY.get_sample_value("homestay_upstream_seconds_count", labels) or 0.0
+
+    outcomes = ("ok", "not_found", "unavailable", "given_up")
+    before = [made(outcome) for outcome in outcomes]
+    async with serving(Raising(HomestayNotFound("No."))) as channel:
+        await ask(channel)
+    async with serving(Raising(UpstreamUnavailable("other", "down"))) as channel:
+        with pytest.raises(UpstreamUnavailable):
+            await ask(channel)
+
+    class Well:
+        async def homestayDetail(self, *_: object) -> travel_pb2.HomestayDetailResp:  # noqa: N802 -- the wire's name
+            await asyncio.sleep(0.2)
+            return travel_pb2.HomestayDetailResp()
+
+    async with serving(Well()) as channel:
+        await ask(channel)
+        impatient = asyncio.create_task(ask(channel))
+        await asyncio.sleep(0.05)
+        impatient.cancel()
+        await asyncio.wait({impatient})
+    assert [made(outcome) for outcome in outcomes] == [count + 1 for count in before]
+
+
+def test_a_call_that_is_not_made_is_counted_too() -> None:
+    labels = {"service": "pb.travel", "method": "homestayDetail", "outcome": "not_asked"}
+    before = REGISTRY.get_sample_value("homestay_upstream_seconds_count", labels) or 0.0
+    with pytest.raises(UpstreamUnavailable), calls.entering("/pb.travel/homestayDetail"):
+        raise UpstreamUnavailable("travel", "left alone")
+    assert REGISTRY.get_sample_value("homestay_upstream_seconds_count", labels) == before + 1
 
 
 async def test_a_port_that_is_taken_is_refused() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -45,8 +45,8 @@ async def _nothing(*_: Any, **__: Any) -> None:
 def closes_before_its_time(patch: pytest.MonkeyPatch) -> None:
     sound = closing._standing_outcome
 
-    def outcome(found: tuple[TradeState, bool] | None) -> Outcome:
-        return sound(found and (found[0], True))
+    def outcome(found: tuple[TradeState, bool, datetime | None] | None) -> Outcome:
+        return sound(found and (found[0], True, found[2]))
 
     patch.setattr(closing, "_standing_outcome", outcome)
     patch.setattr(repository, "is_due_at", _always)

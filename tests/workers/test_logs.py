@@ -2,12 +2,16 @@ import json
 import logging
 from collections.abc import Iterator
 
+import httpx
 import pytest
 import structlog
+from opentelemetry.sdk.trace import TracerProvider
 
+from domain import tracing
 from domain.errors import DatabaseUnavailable, HomestayError, InvalidInput
 from workers import logs
 from workers.settings import Settings
+from workers.telemetry import OpenTelemetry
 
 SECRET = "K7" + "QX90AB"  # in two halves, so that no line of source in a trace holds it
 
@@ -66,3 +70,25 @@ def test_what_is_no_bug_is_one_line_without_a_trace_whoever_logs_it(
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["event"] for line in lines] == ["request failed", "message failed", "job failed", "reset"]
     assert all("gone away" in line["reason"] and not {"exception", "exc_info"} & line.keys() for line in lines)
+
+
+def test_a_line_says_whose_step_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Settings(log_format="json"))
+    tracing.install(OpenTelemetry(TracerProvider(shutdown_on_exit=False)))
+    with tracing.span("step"):
+        trace = tracing.trace_id()
+        structlog.get_logger("test").info("ours")
+        logging.getLogger("somebody.else").warning("theirs")
+    structlog.get_logger("test").info("outside")
+    tracing.install(None)
+    ours, theirs, outside = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert ours["trace_id"] == theirs["trace_id"] == trace
+    assert len(trace) == 32
+    assert "trace_id" not in outside
+
+
+def test_an_address_that_was_asked_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Settings(log_level="debug", log_format="json"))
+    with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(204))) as http:
+        http.post("https://receiver/?word=secret")
+    assert "secret" not in capsys.readouterr().err

@@ -1,0 +1,116 @@
+"""What a request leaves for those who watch: figures, spans, and in its log lines who asked."""
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Final, cast
+
+import structlog
+from graphql import OperationDefinitionNode, OperationType, get_operation_ast
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from strawberry.extensions import SchemaExtension
+
+from bff.context import RequestContext
+from bff.metrics import MAX_NAME, RESPONSES, Operations
+from domain import tracing
+from domain.tracing import Kind
+
+# Where there are operations; health, figures and pages are asked for by whoever watches.
+WATCHED: Final = "/graphql"
+_SERVER_ERROR: Final = 500
+_EVENT_STREAM: Final = "text/event-stream"
+
+
+class WatchedRequests:
+    """ASGI middleware: counts answers; a request is a step of whoever sent it with a `traceparent`, or begins a trace.
+
+    Neither address nor headers are told: a query by GET has its variables there. What is answered for as long as its
+    client listens is no step of anything.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != WATCHED:
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        with _span(scope, headers) as span:
+
+            async def note(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                    RESPONSES.labels(status).inc()
+                    span.note({"http.response.status_code": status})
+                    if status >= _SERVER_ERROR:
+                        span.fail(str(status))
+                await send(message)
+
+            await self.app(scope, receive, note)
+
+
+def _span(scope: Scope, headers: Headers) -> AbstractContextManager[tracing.Span]:
+    if not tracing.is_on() or _EVENT_STREAM in headers.get("accept", ""):
+        return tracing.NOTHING
+    method = scope["method"] if scope["method"] in {"GET", "POST"} else "_OTHER"
+    parent = {name: headers[name] for name in (tracing.TRACEPARENT, tracing.TRACESTATE) if name in headers}
+    about = {"http.request.method": method, "http.route": WATCHED}
+    return tracing.span(f"{method} {WATCHED}", Kind.SERVER, about, parent=parent)
+
+
+class Watch(SchemaExtension):
+    """An operation: figures, a span, and the guest's number in every log line."""
+
+    _executed = False
+
+    def on_operation(self) -> Iterator[None]:
+        """Around all of it, from the parsing of its document to the last field."""
+        context = cast("RequestContext", self.execution_context.context)
+        if context.caller is not None:
+            # Until this task ends, which is as long as its request or operation takes.
+            structlog.contextvars.bind_contextvars(user_id=context.caller.user_id)
+        started = time.perf_counter()
+        try:
+            if context.streams or not tracing.is_on():
+                # What comes piece by piece may end in another task than it began in, and a span can't.
+                yield
+                return
+            with tracing.span("graphql") as span:
+                try:
+                    yield
+                finally:
+                    self._tell(span, context)
+        finally:
+            self._count(time.perf_counter() - started)
+
+    def on_execute(self) -> Iterator[None]:
+        """Called where it was refused by nobody."""
+        self._executed = True
+        yield
+
+    def _operation(self) -> OperationDefinitionNode | None:
+        # Of what was asked for, not what the request says beside it: that may be any text.
+        document = self.execution_context.graphql_document
+        return None if document is None else get_operation_ast(document, self.execution_context.operation_name)
+
+    def _count(self, seconds: float) -> None:
+        found = self._operation()
+        if found is not None and found.operation is OperationType.SUBSCRIPTION:
+            return  # it takes as long as its client listens
+        name = found.name.value if found is not None and found.name is not None else None
+        _operations.observe(name, seconds, executed=self._executed)
+
+    def _tell(self, span: tracing.Span, context: RequestContext) -> None:
+        found = self._operation()
+        if found is not None:
+            name = found.name.value[:MAX_NAME] if found.name else ""
+            span.rename(f"{found.operation.value} {name}".strip())
+            span.note({"graphql.operation.type": found.operation.value, "graphql.operation.name": name})
+        span.note({"homestay.request.id": context.request_id})
+        if context.caller is not None:
+            span.note({"user.id": str(context.caller.user_id)})
+
+
+_operations: Final = Operations()

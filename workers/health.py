@@ -1,0 +1,54 @@
+"""How a worker is: whether its threads live, its loop answers, and it can ask what it needs."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+
+from domain.database import Database
+from workers.metrics import on_loop
+from workers.sweeper import Sweeper
+from workers.watch_server import Check, NotWell, responsive
+
+# Seconds. A sweep of a large backlog takes some; one that has not ended for so long, and two intervals, hangs.
+SWEPT_WITHIN: Final = 60.0
+
+
+def live(worker: dramatiq.Worker, loop: asyncio.AbstractEventLoop) -> Mapping[str, Check]:
+    """Checks of what a restart would mend."""
+
+    async def threads() -> None:
+        dead = [name for name, thread in worker.consumers.items() if not thread.is_alive()]
+        if dead or not worker.consumers:
+            raise NotWell(f"no thread consumes {', '.join(sorted(dead)) or 'anything'}")
+        if count := sum(not thread.is_alive() for thread in worker.workers):
+            raise NotWell(f"{count} worker threads have ended")
+
+    return {"threads": threads, "loop": responsive(loop)}
+
+
+def ready(
+    broker: dramatiq.Broker, database: Database, sweeper: Sweeper, loop: asyncio.AbstractEventLoop
+) -> Mapping[str, Check]:
+    """Checks of what else it needs. RabbitMQ is not asked: its client has one connection for each thread."""
+
+    async def ask_database() -> None:
+        await on_loop(loop, database.ping())
+
+    async def ask_broker() -> None:
+        if isinstance(broker, RedisBroker):
+            try:
+                await asyncio.to_thread(broker.client.ping)
+            except redis.RedisError as error:
+                raise NotWell(type(error).__name__) from error
+
+    async def swept() -> None:
+        age = time.monotonic() - sweeper.ended_at
+        if age > SWEPT_WITHIN + 2 * sweeper.interval:
+            raise NotWell(f"the last sweep ended {age:.0f} s ago")
+
+    return {"database": ask_database, "broker": ask_broker, "sweep": swept}

@@ -1,0 +1,122 @@
+"""What /metrics answers: what waits in the database, counted when somebody asks, and how this process does.
+
+They are for whoever watches the installation, and hold no guest's data; the proxy in front keeps them inside.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import Any, Final, TypeVar
+
+import structlog
+from prometheus_client import REGISTRY, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+from sqlalchemy.pool import QueuePool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.clock import Clock
+from domain.database import Database
+from domain.errors import DatabaseUnavailable
+from domain.order import backlog
+from domain.outbox import LetterState, Outbox
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+# Seconds; whoever scrapes waits for ten, and a database that takes longer than this is not well.
+COUNTED_WITHIN: Final = 2.0
+HELP: Final = {
+    "homestay_database_up": "1 while the database can be asked, else 0 and the figures that it holds are missing.",
+    "homestay_outbox_waiting": "Letters that are not delivered yet.",
+    "homestay_dead_letters": "Letters that nobody will deliver unless somebody mends what kept them.",
+    "homestay_refunds_due": "Payments that must go back and have not.",
+    "homestay_orders_overdue": "Orders that are open past the time at which they should have closed.",
+    "homestay_database_connections_in_use": "Connections of this process that a transaction holds.",
+    "homestay_database_connections_limit": "Connections that this process may have.",
+}
+
+
+class Metrics:
+    """The endpoint /metrics.
+
+    Args:
+        database: asked at each scrape, so that every process of an installation tells the same.
+        clock: the present.
+        letters: whether this process's database has letters.
+        orders: whether it has orders.
+        loop: the loop that the database belongs to; None for that of whoever asks.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        letters: bool = True,
+        orders: bool = True,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._outbox = Outbox(database, clock) if letters else None
+        self._orders = orders
+        self._loop = loop
+
+    async def answer(self, _: Request) -> Response:
+        """Answers a scrape, in the text format that everybody reads: what a scraper accepts is not looked at."""
+        content = generate_latest(_Scrape({**await self._figures(), **self._connections()}))
+        return Response(content, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    async def _figures(self) -> Mapping[str, int]:
+        try:
+            async with asyncio.timeout(COUNTED_WITHIN):
+                return {"homestay_database_up": 1, **await on_loop(self._loop, self._count())}
+        except (DatabaseUnavailable, TimeoutError) as error:
+            log.warning("figures not counted: the database can't be asked", reason=repr(error))
+            return {"homestay_database_up": 0}
+
+    async def _count(self) -> Mapping[str, int]:
+        figures: dict[str, int] = {}
+        if self._outbox is not None:
+            letters = await self._outbox.counts()
+            figures |= {
+                "homestay_outbox_waiting": letters[LetterState.WAITING],
+                "homestay_dead_letters": letters[LetterState.DEAD],
+            }
+        if self._orders:
+            orders = await self._database.read(lambda connection: backlog.count(connection, self._clock.sql_now()))
+            figures |= {"homestay_refunds_due": orders.refunds_due, "homestay_orders_overdue": orders.overdue}
+        if not figures:
+            await self._database.ping()
+        return figures
+
+    def _connections(self) -> Mapping[str, int]:
+        pool = self._database.engine.pool
+        if not isinstance(pool, QueuePool):
+            return {}
+        return {
+            "homestay_database_connections_in_use": pool.checkedout(),
+            "homestay_database_connections_limit": pool.size(),
+        }
+
+
+async def on_loop(loop: asyncio.AbstractEventLoop | None, work: Coroutine[Any, Any, T]) -> T:
+    """Does work on another loop, which may run in another thread; None for the present one."""
+    if loop is None:
+        return await work
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+
+
+class _Scrape(Collector):
+    """The figures of one scrape, then what this process counts of itself."""
+
+    def __init__(self, figures: Mapping[str, int]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything that there is to tell."""
+        for name, value in self._figures.items():
+            yield GaugeMetricFamily(name, HELP[name], value=value)
+        yield from REGISTRY.collect()

@@ -1,0 +1,62 @@
+"""Runs them all, or one (`--only NAME`), against a product of their own, and shows what they found."""
+
+import argparse
+import os
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+from bff.tokens import Tokens
+from tests.conformance import report
+from tests.conformance.runs import Outcome, Run, run
+from tests.conformance.tools import NOT_YET, TOOLS, Tool
+from tests.servers.scratch import scratch_directory
+from tests.system.installation import Installation
+from workers.settings import DEVELOPMENT_KEY
+
+# The nights of a tool: none of them is wanted by another.
+_AHEAD = timedelta(days=30)
+_NIGHTS = timedelta(days=28)
+
+
+def main() -> int:
+    """Runs what was asked for; not 0 where anything failed."""
+    asked = _arguments()
+    tools = [tool for tool in TOOLS if asked.only in {None, tool.name}]
+    started = time.monotonic()
+    # No limits of fair use: a tool is a guest in a hurry.
+    limits = {"HOMESTAY_CREATES_PER_MINUTE": "0", "HOMESTAY_MAX_UNPAID_ORDERS": "0"}
+    with Installation(scratch_directory("conformance"), **limits) as product:
+        product.start("run")
+        runs = [_told(run(tool, _environment(product, tool), NOT_YET.get(tool.name, ()))) for tool in tools]
+    sys.stdout.write("\n" + report.text(runs, time.monotonic() - started))
+    return int(report.failed(runs))
+
+
+def _environment(product: Installation, tool: Tool) -> dict[str, str]:
+    first_night = datetime.now(UTC).date() + _AHEAD + TOOLS.index(tool) * _NIGHTS
+    return {
+        **os.environ,
+        "NO_PROXY": "127.0.0.1",
+        "CONFORMANCE_ENDPOINT": f"http://127.0.0.1:{product.port}/graphql",
+        "CONFORMANCE_ORDER_SERVICE": f"127.0.0.1:{product.order_rpc_port}",
+        "CONFORMANCE_TOKEN": Tokens(DEVELOPMENT_KEY).sign(tool.guest, timedelta(hours=1)),
+        "CONFORMANCE_FIRST_NIGHT": str(first_night),
+    }
+
+
+def _told(done: Run) -> Run:
+    failed = len(done.of(Outcome.FAILED))
+    sys.stdout.write(f"{done.tool.name}: {f'{failed} FAILED' if failed else 'ok'}\n")
+    sys.stdout.flush()
+    return done
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
+    parser.add_argument("--only", choices=[tool.name for tool in TOOLS], metavar="NAME", help="run one tool")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

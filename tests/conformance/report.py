@@ -20,18 +20,21 @@ def failed(runs: Sequence[Run]) -> bool:
 
 def _explanations(runs: Sequence[Run]) -> Iterator[str]:
     for run in runs:
-        for check in run.of(Outcome.FAILED):
-            yield f"FAILED   {run.tool.name}: {check.name}"
-            yield from (f"         {line}" for line in check.detail.splitlines()[:_SHOWN])
-        yield from (f"not yet  {run.tool.name}: {check.name}" for check in run.of(Outcome.NOT_YET))
-        yield from (f"         {run.tool.name}: {remark}" for remark in _remarks(run.checks))
+        for check in run.checks:
+            if check.outcome is not Outcome.PASSED or check.detail:
+                yield from _explanation(run.tool.name, check)
     yield ""
 
 
-def _remarks(checks: Sequence[Check]) -> Iterator[str]:
-    for check in checks:
-        if check.outcome is Outcome.PASSED and check.detail:
-            yield f"{check.name}: {check.detail}"
+def _explanation(tool: str, check: Check) -> Iterator[str]:
+    match check.outcome:
+        case Outcome.PASSED:
+            yield f"note     {tool}: {check.name}: {check.detail}"
+        case Outcome.NOT_YET:
+            yield f"not yet  {tool}: {check.name}"
+        case Outcome.FAILED:
+            yield f"FAILED   {tool}: {check.name}"
+            yield from (f"         {line}" for line in check.detail.splitlines()[:_SHOWN])
 
 
 def _table(runs: Sequence[Run], seconds: float) -> Iterator[str]:

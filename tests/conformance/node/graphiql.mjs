@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { chromium } from 'playwright-core';
 import { run } from './check.mjs';
 import { read } from './netlog.mjs';
@@ -127,5 +127,5 @@ async function screenshot(name) {
   mkdirSync(screenshots, { recursive: true });
   const path = join(screenshots, name);
   await page.screenshot({ path });
-  return path;
+  return relative('.', path);
 }

@@ -14,7 +14,9 @@ const follow = (client) => (variables) => client.iterate({ query: CHANGES, varia
 await run({
   'the state now, a change, the end': () => followed(follow(guest)),
 
-  'two streams at once': () => Promise.all([followed(follow(guest)), followed(follow(guest))]),
+  'two streams at once': async () => {
+    await Promise.all([followed(follow(guest)), followed(follow(guest))]);
+  },
 
   'without a token, a refusal': async () => {
     assert.equal(await refused(follow(connect({}))), 'UNAUTHENTICATED');

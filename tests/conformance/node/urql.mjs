@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { Client, cacheExchange, fetchExchange, gql } from '@urql/core';
+import { map, pipe, takeWhile, toAsyncIterable } from 'wonka';
 import { CHANGES, followed } from './changes.mjs';
 import { run } from './check.mjs';
 import { authorization, endpoint, preflight, stay } from './product.mjs';
@@ -66,7 +67,7 @@ async function seen({ client, sent }) {
 }
 
 await run({
-  'a query is answered in JSON': () => seen(visit()),
+  'a query is answered in JSON': async () => `sent by ${await seen(visit())}`,
 
   'a query by GET': async () => assert.equal(await seen(visit({ preferGetMethod: 'force' })), 'GET'),
 
@@ -88,25 +89,15 @@ await run({
 
   'a subscription by Server-Sent Events': async () => {
     const { client } = visit({ fetchSubscriptions: true });
-    await followed((variables) => answers(client.subscription(CHANGES, variables)));
+    await followed((variables) => {
+      const answers = pipe(
+        client.subscription(CHANGES, variables),
+        // It tells the end of a stream by its last result once more, marked so.
+        takeWhile(({ hasNext }) => hasNext),
+        map(({ data, error }) => ({ data, errors: error?.graphQLErrors })),
+        toAsyncIterable,
+      );
+      return answers[Symbol.asyncIterator]();
+    });
   },
 });
-
-/** What a source of urql pushes, to be pulled. */
-function answers(source) {
-  const ready = [];
-  let wake;
-  let ended = false;
-  const push = () => wake?.();
-  source.subscribe((result) => {
-    ready.push({ data: result.data, errors: result.error?.graphQLErrors ?? result.error });
-    ended = result.hasNext === false;
-    push();
-  });
-  return {
-    async next() {
-      while (!ready.length && !ended) await new Promise((resolve) => (wake = resolve));
-      return ready.length ? { done: false, value: ready.shift() } : { done: true, value: undefined };
-    },
-  };
-}

@@ -18,7 +18,9 @@ const follow = (client) => (variables) => client.iterate({ query: CHANGES, varia
 await run({
   'the state now, a change, the end': () => followed(follow(guest)),
 
-  'two streams on one connection': () => Promise.all([followed(follow(guest)), followed(follow(guest))]),
+  'two streams on one connection': async () => {
+    await Promise.all([followed(follow(guest)), followed(follow(guest))]);
+  },
 
   'a query on the connection': async () => {
     for await (const { data } of guest.iterate({ query: '{ userHomestayOrderList(first: 1) { nodes { tradeState } } }' })) {

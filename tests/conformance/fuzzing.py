@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -40,17 +41,25 @@ def main() -> int:
         if not report.exists():
             sys.stderr.write(ran.stdout + ran.stderr)
             return 2
-        for check in _checks(json.loads(report.read_text(encoding="utf-8")), ran.returncode):
+        for check in _checks(json.loads(report.read_text(encoding="utf-8")), ran.returncode, _told(ran.stdout)):
             sys.stdout.write(json.dumps(check) + "\n")
     return 0
 
 
-def _checks(report: dict[str, Any], exit_code: int) -> Iterator[dict[str, Any]]:
+def _told(output: str) -> dict[str, str]:
+    """What it says of each kind of operation that failed: the answer, and how to get it again."""
+    names_and_texts = re.split(r"^_+ (\S+) _+$|^=+ .* =+$", output, flags=re.MULTILINE)[1:]
+    return {name: text.strip() for name, text in zip(names_and_texts[::2], names_and_texts[1::2], strict=False) if name}
+
+
+def _checks(report: dict[str, Any], exit_code: int, told: dict[str, str]) -> Iterator[dict[str, Any]]:
     found: dict[str, list[str]] = {operation: [] for operation in sorted(report["valid_rates"])}
     for problem in [*report["failures"], *report["errors"]]:
-        found.setdefault(problem.get("operation") or "the run", []).append(json.dumps(problem))
+        for operation in problem.get("operations") or ["the run"]:
+            found.setdefault(operation, []).append(str(problem.get("title") or problem))
     for operation, problems in found.items():
-        yield {"check": operation, "passed": not problems, "detail": "\n".join(problems)}
+        detail = "\n".join([*problems, told.get(operation, "")]) if problems else ""
+        yield {"check": operation, "passed": not problems, "detail": detail}
     made, all_tested = (
         report["test_cases"]["generated"],
         report["operations"]["total"] == report["operations"]["tested"],

@@ -6,7 +6,7 @@ from tests.conformance.runs import Check, Outcome, Run
 
 _HEAD = ("tool", "version", "checks", "passed", "not yet", "seconds")
 # Lines of an explanation that are shown.
-_SHOWN = 12
+_SHOWN = 25
 
 
 def text(runs: Sequence[Run], seconds: float) -> str:

@@ -77,5 +77,4 @@ TOOLS: Final = (
 NOT_YET: Final[Mapping[str, tuple[str, ...]]] = {
     # urql finds an event only where its lines end in plain line feeds.
     "urql": ("a subscription by Server-Sent Events",),
-    "graphiql in chromium": ("a subscription from a tab is answered, and followed",),
 }

@@ -10,6 +10,7 @@ from bff.tokens import Tokens
 from tests.conformance import report
 from tests.conformance.runs import Outcome, Run, run
 from tests.conformance.tools import NOT_YET, TOOLS, Tool
+from tests.servers import ProcessFailed
 from tests.servers.scratch import scratch_directory
 from tests.system.installation import Installation
 from workers.settings import DEVELOPMENT_KEY
@@ -20,17 +21,32 @@ _NIGHTS = timedelta(days=28)
 # A tool is a guest in a hurry.
 _NO_LIMITS = {f"HOMESTAY_{limit}": "0" for limit in ("CREATES_PER_MINUTE", "MAX_UNPAID_ORDERS", "VALUES_PER_MINUTE")}
 
+_STARTS = 3
+
 
 def main() -> int:
     """Runs what was asked for; not 0 where anything failed."""
     asked = _arguments()
     tools = [tool for tool in TOOLS if asked.only in {None, tool.name}]
     started = time.monotonic()
-    with Installation(scratch_directory("conformance"), **_NO_LIMITS) as product:
-        product.start("run")
+    with _served() as product:
         runs = [_told(run(tool, _environment(product, tool), NOT_YET.get(tool.name, ()))) for tool in tools]
     sys.stdout.write("\n" + report.text(runs, time.monotonic() - started))
     return int(report.failed(runs))
+
+
+def _served() -> Installation:
+    """The product, up; on other ports where somebody else has taken one in the meantime."""
+    for attempt in range(1, _STARTS + 1):
+        product = Installation(scratch_directory("conformance"), **_NO_LIMITS)
+        try:
+            product.start("run")
+        except ProcessFailed:
+            if attempt == _STARTS:
+                raise
+        else:
+            break
+    return product
 
 
 def _environment(product: Installation, tool: Tool) -> dict[str, str]:

@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Most tests wait, for a deadline or a server, more than they work; so more of them at once than there are cores.
 AT_ONCE := --numprocesses $(or $(JOBS),3) --dist loadfile --no-loadscope-reorder
+CLIENTS := tests/conformance/node
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos bench check format lock proto docs explorer servers clean
+.PHONY: help run test conformance chaos bench check format lock proto docs explorer servers clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +29,18 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.run
 	@$(PIP) install --require-hashes -r requirements/dev.lock
 	@touch $@
 
+$(VENV)/.conformance: requirements/conformance.lock $(VENV)/.dev
+	@echo "Installing the tools of conformance: Python's ..."
+	@$(PIP) install --require-hashes -r requirements/conformance.lock
+	@touch $@
+
+# npm removes what it installed before, and this with it: an installation broken off is made anew.
+$(CLIENTS)/node_modules/.installed: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json $(CLIENTS)/.npmrc
+	@command -v npm >/dev/null || { echo "Conformance needs Node 20 or newer and npm"; exit 1; }
+	@echo "Installing the tools of conformance: Node's ..."
+	@cd $(CLIENTS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
 run: $(VENV)/.run explorer ## serve the whole product on http://127.0.0.1:8000 from embedded parts
 	@exec $(BIN)/homestay run
 
@@ -39,6 +52,9 @@ servers: ## install MariaDB, Redis and Chromium for the tests where that is poss
 
 test: $(VENV)/.dev explorer servers ## pass the tests, on servers of their own (ARGS='-s tests/bff' for one process)
 	@$(BIN)/python -m pytest $(or $(ARGS),$(AT_ONCE))
+
+conformance: $(VENV)/.conformance $(CLIENTS)/node_modules/.installed explorer servers ## run clients and tools of others, and a browser (ARGS='--only urql')
+	@$(BIN)/python -m tests.conformance $(ARGS)
 
 chaos: $(VENV)/.dev servers ## break everything under traffic for about an hour (ROUNDS=100 SEED=… ARGS=--write docs/chaos.md)
 	@$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),100) $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -68,4 +84,4 @@ lock: $(VENV)/.dev ## resolve the dependencies anew and pin them with their hash
 	@$(BIN)/python requirements/lock.py
 
 clean: ## remove what the commands made, but not var/ (your orders)
-	@rm -rf $(VENV) bff/explorer/build bff/explorer/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) bff/explorer/build bff/explorer/node_modules $(CLIENTS)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

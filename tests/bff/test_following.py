@@ -197,3 +197,27 @@ async def test_by_plain_post_a_subscription_is_told_where_to_go(client: Client) 
     error = await client.error(FOLLOW, {"sn": "1"})
     assert error["extensions"]["code"] == "BAD_REQUEST"
     assert "text/event-stream" in error["message"]
+
+
+MUCH = 'subscription { homestayOrderChanged(sn: "1") { ' + " ".join(f"a{n}: sn" for n in range(40)) + " } }"
+TWO = 'subscription A { homestayOrderChanged(sn: "1") { sn } } subscription B { homestayOrderChanged(sn: "1") { sn } }'
+
+
+@pytest.mark.parametrize(
+    ("query", "authorization", "code"),
+    [
+        (FOLLOW, "", "UNAUTHENTICATED"),
+        (MUCH, token(), "OPERATION_TOO_COMPLEX"),
+        (TWO, token(), "OPERATION_RESOLUTION_FAILURE"),
+    ],
+)
+async def test_what_is_refused_before_execution_is_said_in_an_event(
+    client: Client, served: int, query: str, authorization: str, code: str
+) -> None:
+    sn = (await client.place())["sn"]
+    async with events_of(served, query, authorization, sn=sn) as events:
+        name, event = await anext(events)
+        assert name == "next"
+        assert event["errors"][0]["extensions"]["code"] == code
+        assert "data" not in event
+        assert await anext(events) == ("complete", None)

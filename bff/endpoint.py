@@ -194,7 +194,13 @@ class Endpoint(GraphQL[RequestContext, None]):
         headers: Mapping[str, str],
     ) -> Response:
         """The answer as server-sent events."""
-        return StreamingResponse(stream(), headers=headers)
+        return StreamingResponse(_with_line_feeds(stream()), headers=headers)
+
+
+async def _with_line_feeds(events: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Events whose lines end in plain line feeds: of the three ends that the standard allows, urql knows only this."""
+    async for event in events:
+        yield event.replace("\r\n", "\n")
 
 
 def request_id(request: Request | WebSocket) -> str:

@@ -14,7 +14,7 @@ from websockets.typing import Origin, Subprotocol
 from tests.bff.client import ANN, TOKENS, Json
 
 FOLLOW: Final = "subscription ($sn: ID!) { homestayOrderChanged(sn: $sn) { sn tradeState closeReason } }"
-_NONE: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+NO_CERTIFICATES: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 PROTOCOL: Final = Subprotocol("graphql-transport-ws")
 
 
@@ -96,7 +96,7 @@ async def events_of(
     headers = {"Accept": "text/event-stream", "Authorization": token() if authorization is None else authorization}
     async with (
         # No certificates are read: that takes longer than all else here.
-        httpx.AsyncClient(timeout=30, transport=httpx.AsyncHTTPTransport(verify=_NONE)) as http,
+        httpx.AsyncClient(timeout=30, transport=httpx.AsyncHTTPTransport(verify=NO_CERTIFICATES)) as http,
         http.stream(
             "POST",
             f"http://127.0.0.1:{port}/graphql",

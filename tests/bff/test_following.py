@@ -3,13 +3,14 @@
 import asyncio
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from domain.order.closing import Closing
 from domain.order.room import OrderRoom
 from tests.bff.client import BOB, Client, any_database
 from tests.bff.documents import CANCEL
-from tests.bff.streams import FOLLOW, events_of, following, socket_to, token
+from tests.bff.streams import FOLLOW, NO_CERTIFICATES, events_of, following, socket_to, token
 from tests.clock import FrozenClock
 from tests.conftest import PAY_WINDOW
 
@@ -221,3 +222,16 @@ async def test_what_is_refused_before_execution_is_said_in_an_event(
         assert event["errors"][0]["extensions"]["code"] == code
         assert "data" not in event
         assert await anext(events) == ("complete", None)
+
+
+async def test_events_end_their_lines_as_every_client_reads_them(client: Client, served: int) -> None:
+    # urql takes a blank line for the end of an event only where it is "\n\n".
+    sn = (await client.place())["sn"]
+    await client.data(CANCEL, {"sn": sn})
+    headers = {"Accept": "text/event-stream", "Authorization": token()}
+    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(verify=NO_CERTIFICATES)) as http:
+        answer = await http.post(
+            f"http://127.0.0.1:{served}/graphql", json={"query": FOLLOW, "variables": {"sn": sn}}, headers=headers
+        )
+    assert answer.content.count(b"\n\n") == 2
+    assert b"\r" not in answer.content

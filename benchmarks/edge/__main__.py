@@ -21,8 +21,8 @@ from benchmarks.edge.operations import BY_NAME, OPERATIONS, Operation
 from benchmarks.edge.processes import stay_off_the_contenders_core
 from benchmarks.edge.stage import KEY, Stage
 
-FULL = Pace(rounds=3, seconds=5, warming=4)
-QUICK = Pace(rounds=1, seconds=2, warming=1)
+FULL = Pace(rounds=3, seconds=5, warming=4, strict=True)
+QUICK = Pace(rounds=1, seconds=2, warming=1, strict=False)
 SCALE = "scale"
 
 
@@ -47,7 +47,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.edge", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer orders, one round of short turns")
     parser.add_argument("--only", choices=[*BY_NAME, SCALE], action="append", help="may be given several times")
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="write the page, and its chart and figures beside it")
+    parser.add_argument(
+        "--write", type=Path, metavar="PAGE", help="write the page, and its chart and figures beside it"
+    )
     parser.add_argument("--huge", action="store_true", help="let the table grow to ten million orders")
     arguments = parser.parse_args()
     check_installed()

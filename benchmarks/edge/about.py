@@ -12,8 +12,26 @@ from benchmarks.edge.figures import Figures
 from benchmarks.edge.processes import load_average, machine
 from tests.servers.missing import find_program
 
-_OURS: Final = ("strawberry-graphql", "graphql-core", "starlette", "uvicorn", "sqlalchemy", "aiomysql", "grpcio", "orjson")
-_THEIRS: Final = ("mercurius", "fastify", "graphql-yoga", "graphql-jit", "graphql", "mysql2", "@grpc/grpc-js", "fast-jwt")
+_OURS: Final = (
+    "strawberry-graphql",
+    "graphql-core",
+    "starlette",
+    "uvicorn",
+    "sqlalchemy",
+    "aiomysql",
+    "grpcio",
+    "orjson",
+)
+_THEIRS: Final = (
+    "mercurius",
+    "fastify",
+    "graphql-yoga",
+    "graphql-jit",
+    "graphql",
+    "mysql2",
+    "@grpc/grpc-js",
+    "fast-jwt",
+)
 
 
 def facts(arguments: list[str], pace: Pace, orders: int, guests: int) -> dict[str, str]:
@@ -26,7 +44,8 @@ def facts(arguments: list[str], pace: Pace, orders: int, guests: int) -> dict[st
         "Rows": f"{orders:,} orders of {guests:,} guests",
         "Pace": f"{pace.rounds} rounds of two turns of {pace.seconds:g} s, warmed for {pace.warming:g} s (Node "
         f"{pace.warming * 5:g} s) an operation, 32 connections",
-        "Servers": f"{_said('mariadbd', 'mysqld', package='mariadb-server')}; {_said('redis-server', package='redis-server')}",
+        "Servers": f"MariaDB {_said('mariadbd', package='mariadb-server')}, "
+        f"Redis {_said('redis-server', package='redis-server')}",
         "Ours": f"Python {_python()}, " + ", ".join(f"{name} {version(name)}" for name in _OURS),
         "Node": f"{_output('node', '--version')}, " + ", ".join(_locked()),
         "ariadne": ", ".join(_pinned("ariadne", "graphql-core", "aiomysql", "grpcio", "uvicorn")),
@@ -42,11 +61,10 @@ def _python() -> str:
     return _output("python3", "--version").removeprefix("Python ")
 
 
-def _said(*names: str, package: str) -> str:
-    program = find_program(*names, package=package)
+def _said(name: str, package: str) -> str:
+    program = find_program(name, package=package)
     said = _output(str(program), "--version").split()
-    wanted = next(word for word in said if any(character.isdigit() for character in word))
-    return f"{'MariaDB' if 'maria' in package else 'Redis'} {wanted.removeprefix('v=')}"
+    return next(word for word in said if word.lstrip("v=")[:1].isdigit()).removeprefix("v=")
 
 
 def _output(*command: str) -> str:

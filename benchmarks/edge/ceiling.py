@@ -142,7 +142,10 @@ class Ceiling:
         wanted = list({order.homestay_id for order in orders})
         found = dict(zip(wanted, await asyncio.gather(*map(self._travel.homestay, wanted)), strict=True))
         nodes = [
-            {**_listed(order), "homestay": {"title": homestay.title} if (homestay := found[order.homestay_id]) else None}
+            {
+                **_listed(order),
+                "homestay": {"title": homestay.title} if (homestay := found[order.homestay_id]) else None,
+            }
             for order in orders
         ]
         return {"userHomestayOrderList": {"nodes": nodes, "pageInfo": info}}
@@ -151,7 +154,10 @@ class Ceiling:
         window = Window(limit=21)
         found = await self._database.read(lambda connection: repository.page(connection, user_id, _EVERY, window))
         orders = found[:20]
-        return orders, {"hasNextPage": len(found) > len(orders), "endCursor": ids.cursor(orders[-1].id) if orders else None}
+        return orders, {
+            "hasNextPage": len(found) > len(orders),
+            "endCursor": ids.cursor(orders[-1].id) if orders else None,
+        }
 
     async def create(self, user_id: int, variables: dict[str, Any]) -> dict[str, Any]:
         """Places an order: one row."""

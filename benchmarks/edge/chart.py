@@ -12,6 +12,10 @@ _RIGHT: Final = 150
 _BAR: Final = 16
 _GAP: Final = 4
 _HEAD: Final = 34
+_STYLE: Final = (
+    "text{font:13px system-ui,sans-serif;fill:#222}.head{font-weight:600}"
+    "@media(prefers-color-scheme:dark){text{fill:#ddd}}"
+)
 _COLOURS: Final = {
     "ours": "#d9480f",
     "mercurius": "#1c7ed6",
@@ -23,15 +27,15 @@ _COLOURS: Final = {
 
 def draw(figures: Figures) -> str:
     """Returns the chart."""
-    parts, y = [], 8
+    parts: list[str] = []
+    y = 8
     for operation in dict.fromkeys(each.operation for each in figures.measured):
         group = [each for each in figures.measured if each.operation == operation]
         parts += _group(operation, group, y)
         y += _HEAD + len(group) * (_BAR + _GAP) + 12
-    style = "text{font:13px system-ui,sans-serif;fill:#222}.head{font-weight:600}@media(prefers-color-scheme:dark){text{fill:#ddd}}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y}" role="img">\n'
-        f"<title>Requests a second</title>\n<style>{style}</style>\n" + "\n".join(parts) + "\n</svg>\n"
+        f"<title>Requests a second</title>\n<style>{_STYLE}</style>\n" + "\n".join(parts) + "\n</svg>\n"
     )
 
 

@@ -42,7 +42,9 @@ OURS: Final = Contender("ours", "homestay-bff", [Path(sys.executable).with_name(
 MERCURIUS: Final = Contender(
     "mercurius", "mercurius (JIT, prepared statements)", ["node", PEERS / "mercurius" / "server.js"], warm=5
 )
-YOGA: Final = Contender("yoga", "graphql-yoga (JIT, prepared statements)", ["node", PEERS / "yoga" / "server.js"], warm=5)
+YOGA: Final = Contender(
+    "yoga", "graphql-yoga (JIT, prepared statements)", ["node", PEERS / "yoga" / "server.js"], warm=5
+)
 ARIADNE_TUNED: Final = Contender(
     "ariadne", "ariadne (tuned)", [ARIADNE / ".venv" / "bin" / "python", "-m", "benchmarks.edge.peers.ariadne.server"]
 )
@@ -71,10 +73,10 @@ def start(contender: Contender, environment: dict[str, str], *, core: int | None
     Args:
         contender: which.
         environment: where everything else is.
-        core: the one that it may use; None lets it use all.
+        core: the one that it may use; None lets it use those of this program.
     """
     port = free_port()
-    pinned = ["taskset", "--cpu-list", "0-1023" if core is None else str(core)]
+    pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
     process = Process(
         [*pinned, *contender.command], env={**environment, "HOMESTAY_PORT": str(port)}, cwd=ROOT, ready=_READY
     )
@@ -99,8 +101,19 @@ def install(wanted: Sequence[Contender]) -> None:
         _install_once(PEERS / "package-lock.json", PEERS / "node_modules", [npm])
     if "ariadne" in names:
         venv, lock = ARIADNE / ".venv", ARIADNE / "requirements.lock"
-        pip = [venv / "bin" / "python", "-m", "pip", "--quiet", "--quiet", "--disable-pip-version-check", "install"]
-        commands = [[sys.executable, "-m", "venv", venv], [*pip, "--require-hashes", "-r", lock]]
+        pip: list[str | Path] = [
+            venv / "bin" / "python",
+            "-m",
+            "pip",
+            "--quiet",
+            "--quiet",
+            "--disable-pip-version-check",
+            "install",
+        ]
+        commands: list[list[str | Path]] = [
+            [sys.executable, "-m", "venv", venv],
+            [*pip, "--require-hashes", "-r", lock],
+        ]
         _install_once(lock, venv, commands)
 
 

@@ -35,6 +35,7 @@ class Told:
     p50: float
     p99: float
     failed: int
+    wrong: int
     slot: int
 
 
@@ -85,18 +86,37 @@ class Load:
     def _create(self) -> tuple[str, str]:
         homestay, start = self.slot % HOMESTAYS + 1, self._first_day + timedelta(days=self.slot // HOMESTAYS * NIGHTS)
         self.slot += 1
-        dates = (f"{day:%Y-%m-%d}" for day in (start, start + timedelta(days=NIGHTS)))
-        wanted = _input(str(homestay), *dates, key=f"slot-{self.slot}")
+        end = start + timedelta(days=NIGHTS)
+        wanted = _input(str(homestay), f"{start:%Y-%m-%d}", f"{end:%Y-%m-%d}", f"slot-{self.slot}")
         return self.token(FIRST_PLACING_GUEST), _body("Create", operations.CREATE, {"input": wanted})
 
-    def drive(self, port: int, name: str, *, seconds: int, seed: int) -> Told:
-        """Sends requests for so long, and waits for the answers.
+    def drive(self, port: int, name: str, *, seconds: int, seed: int, look: bool = False) -> Told:
+        """Sends requests for so long; with `look`, each answer is looked at for errors, which takes time of its own.
 
         Raises:
             SystemExit: there are not enough nights for so many orders, or wrk fails.
         """
-        arguments = [name, self._directory, seed, self.slot, HOMESTAYS, int(self._first_day.timestamp())]
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT), f"http://127.0.0.1:{port}", "--"]
+        arguments = [
+            name,
+            self._directory,
+            seed,
+            self.slot,
+            HOMESTAYS,
+            int(self._first_day.timestamp()),
+            "look" if look else "",
+        ]
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{CONNECTIONS}",
+            f"-d{seconds}s",
+            "--timeout",
+            "10s",
+            "-s",
+            str(SCRIPT),
+            f"http://127.0.0.1:{port}",
+            "--",
+        ]
         done = subprocess.run(  # noqa: S603 -- our own words
             [*command, *map(str, arguments)], capture_output=True, text=True, check=False
         )

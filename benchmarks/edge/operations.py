@@ -86,8 +86,9 @@ OPERATIONS: Final = (
         "create",
         "an order placed",
         writes=True,
-        why="ours asks for the key's earlier order, counts the guest's attempts in Redis and their unpaid orders, takes "
-        "the nights, writes history and key in the same transaction, and sends the timer's message; theirs insert one row",
+        why="ours looks for the key's earlier order, counts the guest's attempts in Redis and their unpaid orders, "
+        "takes the nights, writes history and key in the same transaction, and sends the timer's message; the others "
+        "insert one row",
     ),
     Operation(
         "mix",

@@ -44,7 +44,14 @@ def machine() -> str:
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal: *(\d+) kB", Path("/proc/meminfo").read_text())
     gigabytes = int(memory[1]) / 1e6 if memory else 0
-    return f"{model[1].strip() if model else platform.machine()}, {os.cpu_count()} cores, {gigabytes:.0f} GB, {platform.system()} {platform.release()}"
+    processor = model[1].strip() if model else platform.machine()
+    return f"{processor}, {os.cpu_count()} cores, {gigabytes:.0f} GB, {platform.system()} {platform.release()}"
+
+
+def allow_everywhere(pid: int) -> None:
+    """Lets a program that was kept to one core, and what it starts from now on, use all."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), {CONTENDERS_CORE, OTHERS_CORE})
 
 
 def load_average() -> str:

@@ -21,11 +21,9 @@ def operation_table(figures: Figures, operation: str) -> str:
 
 def _line(figures: Figures, each: Measured) -> str:
     ratio = figures.ratio(each.operation, each.contender)
-    said = "" if each.contender == "ours" or ratio is None else f"{ratio:.2f} ×"
+    said = "" if each.contender == "ours" or ratio is None else f"{ratio:.2f} times as fast"
     name = f"**{_TITLES[each.contender]}**" if each.contender == "ours" else _TITLES[each.contender]
-    return (
-        f"| {name} | {each.rate:.0f} | {each.p50:.1f} | {each.p99:.1f} | {each.cpu:.0f} | {each.busy:.0%} | {said} |"
-    )
+    return f"| {name} | {each.rate:.0f} | {each.p50:.1f} | {each.p99:.1f} | {each.cpu:.0f} | {each.busy:.0%} | {said} |"
 
 
 def goals_table(figures: Figures) -> str:
@@ -57,7 +55,9 @@ def scale_tables(figures: Figures) -> str:
     tables = []
     for name, scaled in figures.scaled.items():
         lines = [f"| {name} | requests/s | p50 ms | edge CPU µs | database CPU µs |", "|---|---|---|---|---|"]
-        lines += [f"| {one.what} | {one.rate:.0f} | {one.p50:.1f} | {one.cpu:.0f} | {one.database:.0f} |" for one in scaled]
+        lines += [
+            f"| {one.what} | {one.rate:.0f} | {one.p50:.1f} | {one.cpu:.0f} | {one.database:.0f} |" for one in scaled
+        ]
         tables.append("\n".join(lines))
     return "\n\n".join(tables)
 
@@ -71,6 +71,6 @@ def losses(figures: Figures) -> Iterator[str]:
             if ours is None or other is None or contender.name == "ceiling" or other.rate <= ours.rate:
                 continue
             yield (
-                f"- **{name}**: {contender.title} answers {other.rate / ours.rate:.2f} times as many ({other.cpu:.0f} µs "
-                f"of CPU a request, ours {ours.cpu:.0f} µs): {BY_NAME[name].why}."
+                f"- **{name}**: {contender.title} answers {other.rate / ours.rate:.2f} times as many ({other.cpu:.0f} "
+                f"µs of CPU a request, ours {ours.cpu:.0f} µs): {BY_NAME[name].why}."
             )

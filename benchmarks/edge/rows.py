@@ -39,15 +39,16 @@ SELECT made, made, concat('HSO', date_format(made + INTERVAL 8 HOUR, '%Y%m%d%H%i
   h.title, h.sub_title, substring_index(h.banner, ',', 1), h.info, h.people_num, h.row_type, food,
   h.food_info, h.food_price, h.homestay_price, h.market_homestay_price, h.homestay_business_id, h.user_id,
   date(made) + INTERVAL 30 DAY, date(made) + INTERVAL 30 + nights DAY, 2, state, code,
-  if(seq % 7, '', 'We come late in the evening.'),
-  h.homestay_price * nights, h.food_price * nights * 2 * food, h.homestay_price * nights + h.food_price * nights * 2 * food,
+  if(crc32(seq) % 7, '', 'We come late in the evening.'),
+  h.homestay_price * nights, h.food_price * nights * 2 * food,
+  h.homestay_price * nights + h.food_price * nights * 2 * food,
   made + INTERVAL 1200 SECOND, if(state = -1, 2, NULL),
   if(state > 0, concat('PMO', date_format(made + INTERVAL 8 HOUR, '%Y%m%d%H%i%S'), code), '')
 FROM (
   SELECT seq, timestamp '2025-01-01 00:00:00' + INTERVAL seq * 3 SECOND AS made, upper(left(md5(seq), 8)) AS code,
-    1 + seq % 5 AS nights, seq % 2 AS food,
+    1 + crc32(seq) % 5 AS nights, crc32(seq) DIV 5 % 2 AS food,
     1 + (seq * 31 + seq DIV {guests}) % {homestays} AS homestay,
-    elt(1 + seq DIV 3 % 20, -1, -1, -1, 1, 1, 3, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, {open}) + 0 AS state
+    elt(1 + crc32(seq) DIV 10 % 20, -1, -1, -1, 1, 1, 3, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, {open}) + 0 AS state
   FROM homestay.{sequence}
 ) AS made
 JOIN homestay.homestay h ON h.id = made.homestay
@@ -56,8 +57,9 @@ _PAYMENTS: Final = """
 INSERT INTO homestay.third_payment
   (sn, create_time, update_time, user_id, pay_mode, trade_type, trade_state, pay_total, transaction_id, order_sn,
    service_type, pay_status, pay_time, live_order_sn)
-SELECT payment_sn, create_time, create_time, user_id, 'WECHAT_PAY', 'JSAPI', if(trade_state = 3, 'REFUND', 'SUCCESS'),
-  order_total_price, concat('T', sn), sn, 'homestayOrder', if(trade_state = 3, 2, 1), create_time + INTERVAL 90 SECOND, sn
+SELECT payment_sn, create_time, create_time, user_id, 'WECHAT_PAY', 'JSAPI',
+  if(trade_state = 3, 'REFUND', 'SUCCESS'), order_total_price, concat('T', sn), sn, 'homestayOrder',
+  if(trade_state = 3, 2, 1), create_time + INTERVAL 90 SECOND, sn
 FROM homestay.homestay_order
 WHERE id BETWEEN {first} AND {last} AND trade_state > 0
 """

@@ -11,7 +11,7 @@ from benchmarks.edge.contenders import Running
 from benchmarks.edge.course import Pace
 from benchmarks.edge.figures import Figures, Scaled
 from benchmarks.edge.load import Load, Told
-from benchmarks.edge.processes import CONTENDERS_CORE, OTHERS_CORE, cpu_seconds
+from benchmarks.edge.processes import allow_everywhere, cpu_seconds
 from benchmarks.edge.report import PROCESSES
 from benchmarks.edge.stage import Stage
 
@@ -55,9 +55,9 @@ def measure(figures: Figures, load: Load, pace: Pace, wanted: Sequence[int]) -> 
 
 def _processes(stage: Stage, ours: Running, probe: "_Probe") -> list[Scaled]:
     """One and two processes where all cores are for everybody; the two are asked on a port each, half each."""
-    for task in os.listdir(f"/proc/{ours.process.pid}/task"):
-        os.sched_setaffinity(int(task), {CONTENDERS_CORE, OTHERS_CORE})
-    _everywhere(stage)
+    for process in (ours.process, stage.mariadb.process, stage.redis.process, stage.upstreams):
+        allow_everywhere(process.pid)
+    allow_everywhere(os.getpid())
     second = contenders.start(contenders.OURS, stage.environment, core=None)
     try:
         return [
@@ -66,14 +66,6 @@ def _processes(stage: Stage, ours: Running, probe: "_Probe") -> list[Scaled]:
         ]
     finally:
         second.process.kill()
-
-
-def _everywhere(stage: Stage) -> None:
-    """Lets the servers, and what is started from now on, have all cores too."""
-    for process in (stage.mariadb.process, stage.redis.process, stage.upstreams):
-        for task in os.listdir(f"/proc/{process.pid}/task"):
-            os.sched_setaffinity(int(task), {CONTENDERS_CORE, OTHERS_CORE})
-    os.sched_setaffinity(0, {CONTENDERS_CORE, OTHERS_CORE})
 
 
 class _Probe:

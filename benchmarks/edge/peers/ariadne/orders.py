@@ -70,7 +70,10 @@ class Order:
         self.row = row
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- as the field is
-        return _FIELDS[name](self.row)
+        field = _FIELDS.get(name)
+        if field is None:
+            raise AttributeError(name)
+        return field(self.row)
 
 
 _FIELDS: Final[dict[str, Any]] = {

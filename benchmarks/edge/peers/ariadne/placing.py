@@ -71,7 +71,11 @@ def row(user_id: int, wanted: dict[str, Any], homestay: Any) -> dict[str, Any]: 
 
 
 def _refused(code: str, message: str, field: str) -> dict[str, Any]:
-    return {"order": None, "replayed": False, "userErrors": [{"code": code, "message": message, "field": ["input", field]}]}
+    return {
+        "order": None,
+        "replayed": False,
+        "userErrors": [{"code": code, "message": message, "field": ["input", field]}],
+    }
 
 
 def _random() -> str:

@@ -26,7 +26,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from benchmarks.edge.peers.ariadne.orders import SALE_UNITS, WAIT_PAY, Database, Order, connect, global_id, money, number
+from benchmarks.edge.peers.ariadne.orders import (
+    SALE_UNITS,
+    WAIT_PAY,
+    Database,
+    Order,
+    connect,
+    global_id,
+    money,
+    number,
+)
 from benchmarks.edge.peers.ariadne.placing import refusal, row
 from proto import payment_pb2, payment_pb2_grpc, travel_pb2, travel_pb2_grpc
 
@@ -178,7 +187,10 @@ _valid: Final[dict[int, DocumentNode]] = {}
 
 
 def _validate(
-    schema: GraphQLSchema, document: DocumentNode, rules: Collection[Any] | None = None, **options: Any
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    rules: Collection[Any] | None = None,
+    **options: Any,  # noqa: ANN401
 ) -> list[GraphQLError]:
     # By identity: the document of a text is one object as long as it is kept, and kept it is here.
     if _valid.get(id(document)) is document:

@@ -25,14 +25,8 @@ const verify = createVerifier({
 
 export const port = Number(env.HOMESTAY_PORT)
 
-export class Context {
+class Loaders {
   #homestays
-
-  constructor(authorization) {
-    this.userId = userOf(authorization)
-    this.database = database
-    this.upstreams = upstreams
-  }
 
   // Each homestay of a page is asked for once.
   get homestays() {
@@ -40,6 +34,9 @@ export class Context {
     return this.#homestays
   }
 }
+
+// A plain object: yoga copies it.
+export const contextOf = (authorization) => ({ userId: userOf(authorization), loaders: new Loaders() })
 
 function userOf(authorization) {
   try {
@@ -84,9 +81,9 @@ export const schema = createSchema({
       userHomestayOrderList: list,
       userHomestayOrderDetail: (_, { sn }, { userId }) => database.find(userId, sn),
     },
-    Mutation: { createHomestayOrder: (_, { input }, context) => place(context, input) },
+    Mutation: { createHomestayOrder: (_, { input }, context) => place({ database, upstreams, userId: context.userId }, input) },
     HomestayOrder: {
-      homestay: ({ row }, _, context) => context.homestays.load(row.homestay_id),
+      homestay: ({ row }, _, context) => context.loaders.homestays.load(row.homestay_id),
       payment: ({ row }) => (row.trade_state === WAIT_PAY ? null : upstreams.payment(row.sn)),
     },
   },

@@ -2,11 +2,11 @@
 import { useGraphQlJit } from '@envelop/graphql-jit'
 import { createYoga } from 'graphql-yoga'
 import { createServer } from 'node:http'
-import { Context, port, schema } from '../node/schema.js'
+import { contextOf, port, schema } from '../node/schema.js'
 
 const yoga = createYoga({
   schema,
-  context: ({ request }) => new Context(request.headers.get('authorization')),
+  context: ({ request }) => contextOf(request.headers.get('authorization')),
   plugins: [useGraphQlJit()],
   batching: false,
   cors: false,

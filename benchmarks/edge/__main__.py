@@ -22,7 +22,7 @@ from benchmarks.edge.processes import stay_off_the_contenders_core
 from benchmarks.edge.stage import KEY, Stage
 
 FULL = Pace(rounds=3, seconds=5, warming=4, strict=True)
-QUICK = Pace(rounds=1, seconds=2, warming=1, strict=False)
+QUICK = Pace(rounds=1, seconds=4, warming=1, strict=False)
 SCALE = "scale"
 
 

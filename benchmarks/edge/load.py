@@ -155,6 +155,8 @@ def _input(homestay: str, start: str, end: str, key: str) -> dict[str, Any]:
         "liveEndDate": end,
         "livePeopleNum": 2,
         "needFood": True,
+        # It has a default; but the JIT that graphql-yoga takes wants every field that may not be null.
+        "remark": "",
         "idempotencyKey": key,
     }
 

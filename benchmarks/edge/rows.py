@@ -4,6 +4,7 @@ MariaDB makes them of a sequence of numbers by itself; a client that sent them w
 """
 
 import sys
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,8 @@ from tests.servers import MariaDB
 HOMESTAYS: Final = 2000
 # Orders of one statement.
 AT_ONCE: Final = 100_000
+# Seconds without a new order after which none is under way any more.
+SETTLED: Final = 1.0
 # A guest with more orders than any person has, for pages far down.
 HEAVY_GUEST: Final = 900_000_000
 
@@ -106,6 +109,13 @@ class Rows:
         """The id of the newest order."""
         ((highest,),) = self.mariadb.query("SELECT coalesce(max(id), 0) FROM homestay.homestay_order")
         return int(str(highest))
+
+    def settle(self) -> None:
+        """Waits for the orders that were under way when their client went."""
+        before = -1
+        while (now := self.highest()) != before:
+            before = now
+            time.sleep(SETTLED)
 
     def count_after(self, highest: int) -> int:
         """How many orders came after the one with this id."""

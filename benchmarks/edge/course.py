@@ -1,6 +1,7 @@
 """The course of a measurement: everybody is warmed, then they take turns, A B … B A, while the others sleep."""
 
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,8 @@ from benchmarks.edge.stage import Stage
 
 # An upstream that took too long, on a machine that is not alone.
 WRONG_AT_MOST: Final = 0.01
+# Seconds between two turns.
+REST: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class Course:
         told = self._load.drive(each.port, operation.name, seconds=seconds, seed=self._turns, look=look)
         if told.failed:
             self._complain(operation, each, f"failed {told.failed} of {told.requests} requests")
+        # What was under way when wrk went is none of the next contender's business.
+        time.sleep(REST)
         if operation.writes:
             self._stage.rows.settle()
             self._check_placed(each, operation, highest, told, told.slot - slot)

@@ -84,6 +84,8 @@ class _Probe:
         told = self._drive(running, name, self._pace.seconds * 2)
         used = cpu_seconds(edges) - before[0], cpu_seconds(database) - before[1]
         requests = sum(one.requests for one in told)
+        if not requests:
+            raise SystemExit(f"{name}: nothing was answered")
         return Scaled(
             what,
             rate=sum(one.requests / one.seconds for one in told),
@@ -102,6 +104,6 @@ class _Probe:
             thread.start()
         for thread in threads:
             thread.join()
-        if len(told) < len(running) or any(one.failed or not one.requests for one in told):
+        if len(told) < len(running) or any(one.failed for one in told):
             raise SystemExit(f"{name}: requests failed: {told}")
         return told

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
+import httpx
+
 from benchmarks.edge.contenders import Running
 from benchmarks.edge.load import Load
 from bff.tokens import Tokens
@@ -46,21 +48,30 @@ def _check_turned_away(running: Sequence[Running], load: Load, name: str) -> Non
     forged = Tokens("a key that nobody has, of thirty-two bytes").sign(1, timedelta(hours=1))
     for each in running:
         answer = each.ask(forged, body)
-        if answer.content and any((answer.json().get("data") or {}).values()):
+        # An answer to nobody need not be JSON.
+        if answer.is_success and any((_json(each, answer).get("data") or {}).values()):
             raise Differ(f"{each.contender.title} answers whoever can't say who they are")
 
 
 def _told(each: Running, token: str, body: str) -> Any:  # noqa: ANN401 -- JSON
     # All give up on an upstream after a second, which on a busy machine the first call may take.
     for _ in range(TRIES):
-        told = each.ask(token, body).json()
+        answer = each.ask(token, body)
+        told = _json(each, answer)
         if "errors" not in told:
             break
     return told
 
 
+def _json(each: Running, answer: httpx.Response) -> Any:  # noqa: ANN401
+    try:
+        return answer.json()
+    except ValueError:
+        raise Differ(f"{each.contender.title} answers {answer.status_code} {answer.text[:SHOWN]!r}") from None
+
+
 def _created(each: Running, token: str, body: str) -> Any:  # noqa: ANN401 -- JSON
-    told = each.ask(token, body).json()
+    told = _json(each, each.ask(token, body))
     payload = (told.get("data") or {}).get("createHomestayOrder") or {}
     if not payload.get("order") or payload.get("userErrors"):
         raise Differ(f"{each.contender.title} places no order: {told}")

@@ -223,7 +223,7 @@ class Ceiling:
 
 def create_app(settings: Settings) -> Starlette:
     """Returns the application: one route."""
-    tokens = Tokens(settings.key)
+    tokens = Tokens.of(settings)
     ceiling: Ceiling
 
     @asynccontextmanager
@@ -240,10 +240,10 @@ def create_app(settings: Settings) -> Starlette:
     async def answer(request: Request) -> Response:
         asked = orjson.loads(await request.body())
         try:
-            user_id = tokens.user_id(bearer(request.headers.get("authorization")) or "")
+            caller = await tokens.caller(bearer(request.headers.get("authorization")) or "")
         except InvalidToken:
             return Response(status_code=401)
-        data = await ceiling.work[asked["operationName"]](user_id, asked.get("variables") or {})
+        data = await ceiling.work[asked["operationName"]](caller.user_id, asked.get("variables") or {})
         return Response(orjson.dumps({"data": data}), media_type="application/json")
 
     return Starlette(routes=[Route("/graphql", answer, methods=["POST"])], lifespan=lifespan)

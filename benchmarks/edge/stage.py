@@ -63,6 +63,7 @@ class Stage:
             # Limits that count and never refuse.
             "HOMESTAY_CREATES_PER_MINUTE": "10000",
             "HOMESTAY_MAX_UNPAID_ORDERS": "10000",
+            "HOMESTAY_VALUES_PER_MINUTE": "1000000000",
         }
         asyncio.run(_migrate(self.mariadb.url))
         self.rows = Rows(self.mariadb)

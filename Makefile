@@ -59,10 +59,11 @@ conformance: $(VENV)/.conformance $(CLIENTS)/node_modules/.installed explorer se
 chaos: $(VENV)/.dev servers ## break everything under traffic for about an hour (ROUNDS=100 SEED=… ARGS=--write docs/chaos.md)
 	@$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),100) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-bench: $(VENV)/.dev servers ## measure how fast orders close, and what pending ones cost (minutes; ARGS=--quick)
+bench: $(VENV)/.dev servers ## measure the edge beside its peers, how fast orders close, what pending ones cost (ARGS=--quick)
 	@$(BIN)/python -m benchmarks.start
 	@$(BIN)/python -m benchmarks.closing $(ARGS)
 	@$(BIN)/python -m benchmarks.pending $(ARGS)
+	@$(BIN)/python -m benchmarks.edge $(ARGS) $(if $(PAGE),--write $(PAGE))
 
 check: $(VENV)/.dev ## format, lint, types, house rules
 	@$(BIN)/ruff format --check --quiet . && echo "format  ok"

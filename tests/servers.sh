@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sees to the servers that the tests run for themselves (see tests/servers/), and to the browser of the page's test.
+# Sees to the servers that the tests run for themselves (see tests/servers/), to the browser of the page's test, and to
+# what drives the benchmarks.
 # Installs what is missing where that is possible: on Debian and its kin, as root. Never starts anything, and never
 # fails: the tests decide whether a missing server is to be borne.
 set -eu
@@ -20,6 +21,9 @@ if ! installed redis-server; then
 fi
 if ! installed chromium; then
     missing="$missing chromium"
+fi
+if ! installed wrk; then
+    missing="$missing wrk"
 fi
 if [ -z "$missing" ]; then
     exit 0

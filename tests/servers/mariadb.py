@@ -21,7 +21,7 @@ _PASSWORD: Final = "homestay"
 _ADMINISTRATOR: Final = "administrator"
 
 # In the template and in the servers alike: a server would resize a log of another size when it starts.
-_LOG_FILE_SIZE: Final = "--innodb-log-file-size=16M"
+_LOG_FILE_SIZE: Final = "16M"
 
 _SQL_MODE: Final = (
     "STRICT_TRANS_TABLES",
@@ -45,12 +45,17 @@ class MariaDB(Server):
     """A MariaDB server with strict SQL and the database `homestay`.
 
     `flush_log_at_trx_commit` is InnoDB's setting: with 1, a commit is on the disk; 2 and 0 are faster, and lose the
-    last second when the machine breaks down (0 also when the server does).
+    last second when the machine breaks down (0 also when the server does). `memory` holds what is read often, and
+    `log_size` what is not in the tables yet: more of both lets much data be what is measured, and not the disk.
     """
 
-    def __init__(self, *, flush_log_at_trx_commit: Literal[0, 1, 2] = 1) -> None:
+    def __init__(
+        self, *, flush_log_at_trx_commit: Literal[0, 1, 2] = 1, memory: str = "128M", log_size: str = _LOG_FILE_SIZE
+    ) -> None:
         super().__init__()
         self._flush_log_at_trx_commit = flush_log_at_trx_commit
+        self._memory = memory
+        self._log_size = log_size
 
     @property
     def url(self) -> str:
@@ -105,10 +110,10 @@ class MariaDB(Server):
             f"--sql-mode={','.join(_SQL_MODE)}",
             "--character-set-server=utf8mb4",
             "--collation-server=utf8mb4_unicode_ci",
-            "--innodb-buffer-pool-size=128M",
+            f"--innodb-buffer-pool-size={self._memory}",
             "--innodb-buffer-pool-dump-at-shutdown=OFF",
             "--innodb-buffer-pool-load-at-startup=OFF",
-            _LOG_FILE_SIZE,
+            f"--innodb-log-file-size={self._log_size}",
             f"--innodb-flush-log-at-trx-commit={self._flush_log_at_trx_commit}",
         ]
         return Process(argv, ready=self._answers, log=directory / "mariadb.log")
@@ -144,7 +149,7 @@ def _install(data: Path) -> None:
         "--cross-bootstrap",
         "--skip-test-db",
         f"--datadir={data}",
-        _LOG_FILE_SIZE,
+        f"--innodb-log-file-size={_LOG_FILE_SIZE}",
         # Nothing to lose yet.
         "--innodb-flush-log-at-trx-commit=0",
         "--innodb-flush-method=nosync",

@@ -1,0 +1,1 @@
+"""The GraphQL edge beside what else one would take: the same operations, upstreams and rows, in one run."""

@@ -1,0 +1,255 @@
+"""What the edge could reach if GraphQL were free: the same work through our repository, and answers written by hand.
+
+It takes the same requests, and goes by the name of their operation. Token, database, upstreams and driver are the
+product's; an order placed is its row and its first step, with no key, no nights and no limits.
+
+    python -m benchmarks.edge.ceiling        (settings as `homestay bff` has them)
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bff import ids
+from bff.tokens import InvalidToken, Tokens, bearer
+from domain.database import Database
+from domain.order import numbers, pricing, repository
+from domain.order.models import Order
+from domain.order.payment_client import PaymentClient
+from domain.order.pricing import Stay
+from domain.order.repository import OrderFilter, Window
+from domain.order.states import PaymentStatus, TradeState
+from domain.order.travel_client import TravelClient
+from workers import bootstrap
+from workers.settings import Settings, settings
+
+_EVERY: Final = OrderFilter()
+_SHOWN: Final = frozenset({PaymentStatus.SUCCESS, PaymentStatus.REFUNDED})
+
+Work = Callable[[int, dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+def _instant(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    return value.replace(tzinfo=None).isoformat(timespec="milliseconds" if value.microsecond else "seconds") + "Z"
+
+
+def _amount(fen: int) -> str:
+    return f"{fen // 100}.{fen % 100:02}"
+
+
+def _listed(order: Order) -> dict[str, Any]:
+    return {
+        "sn": order.sn,
+        "homestayId": str(order.homestay_id),
+        "title": order.title,
+        "cover": order.cover or None,
+        "tradeState": order.trade_state.name,
+        "liveStartDate": order.live_start_date.isoformat(),
+        "liveEndDate": order.live_end_date.isoformat(),
+        "nights": order.nights,
+        "livePeopleNum": order.live_people_num,
+        "createTime": _instant(order.create_time),
+        "payBefore": _instant(order.pay_before),
+        "orderTotalPrice": {"amount": _amount(order.order_total_price)},
+    }
+
+
+def _detailed(order: Order) -> dict[str, Any]:
+    return {
+        "id": ids.global_id(ids.ORDER, order.sn),
+        "sn": order.sn,
+        "homestayId": str(order.homestay_id),
+        "title": order.title,
+        "subTitle": order.sub_title,
+        "cover": order.cover or None,
+        "info": order.info,
+        "foodInfo": order.food_info,
+        "saleUnit": order.row_type.name,
+        "peopleNum": order.people_num,
+        "livePeopleNum": order.live_people_num,
+        "liveStartDate": order.live_start_date.isoformat(),
+        "liveEndDate": order.live_end_date.isoformat(),
+        "nights": order.nights,
+        "needFood": order.need_food,
+        "tradeState": order.trade_state.name,
+        "closeReason": order.close_reason.name if order.close_reason else None,
+        "tradeCode": order.shown_code,
+        "remark": order.remark,
+        "createTime": _instant(order.create_time),
+        "payBefore": _instant(order.pay_before),
+        "orderTotalPrice": {
+            "amountMinor": order.order_total_price,
+            "currency": "CNY",
+            "amount": _amount(order.order_total_price),
+        },
+    }
+
+
+class Ceiling:
+    """The operations, by hand."""
+
+    def __init__(self, database: Database, travel: TravelClient, payments: PaymentClient, rules: pricing.Rules) -> None:
+        self._database = database
+        self._travel = travel
+        self._payments = payments
+        self._rules = rules
+        self.work: dict[str, Work] = {
+            "Detail": self.detail,
+            "List": self.page,
+            "Live": self.live,
+            "Create": self.create,
+        }
+
+    async def detail(self, user_id: int, variables: dict[str, Any]) -> dict[str, Any]:
+        """One order with its payment."""
+        sn = variables["sn"]
+        order = await self._database.read(lambda connection: repository.find(connection, sn, user_id=user_id))
+        return {"userHomestayOrderDetail": None if order is None else {**_detailed(order), **await self._paid(order)}}
+
+    async def _paid(self, order: Order) -> dict[str, Any]:
+        payment = None if order.trade_state is TradeState.WAIT_PAY else await self._payments.of_order(order.sn)
+        if payment is None or payment.status not in _SHOWN:
+            return {"payment": None}
+        return {
+            "payment": {
+                "sn": payment.sn,
+                "payMode": payment.mode,
+                "payTotal": {"amount": _amount(payment.total)},
+                "payTime": _instant(payment.paid_at),
+                "status": payment.status.name,
+            }
+        }
+
+    async def page(self, user_id: int, _: dict[str, Any]) -> dict[str, Any]:
+        """The newest orders."""
+        orders, info = await self._newest(user_id)
+        return {"userHomestayOrderList": {"nodes": [_listed(order) for order in orders], "pageInfo": info}}
+
+    async def live(self, user_id: int, _: dict[str, Any]) -> dict[str, Any]:
+        """The newest orders, and each one's homestay, asked for once."""
+        orders, info = await self._newest(user_id)
+        wanted = list({order.homestay_id for order in orders})
+        found = dict(zip(wanted, await asyncio.gather(*map(self._travel.homestay, wanted)), strict=True))
+        nodes = [
+            {
+                **_listed(order),
+                "homestay": {"title": homestay.title} if (homestay := found[order.homestay_id]) else None,
+            }
+            for order in orders
+        ]
+        return {"userHomestayOrderList": {"nodes": nodes, "pageInfo": info}}
+
+    async def _newest(self, user_id: int) -> tuple[list[Order], dict[str, Any]]:
+        window = Window(limit=21)
+        found = await self._database.read(lambda connection: repository.page(connection, user_id, _EVERY, window))
+        orders = found[:20]
+        return orders, {
+            "hasNextPage": len(found) > len(orders),
+            "endCursor": ids.cursor(orders[-1].id) if orders else None,
+        }
+
+    async def create(self, user_id: int, variables: dict[str, Any]) -> dict[str, Any]:
+        """Places an order: one row."""
+        wanted = variables["input"]
+        stay = Stay(
+            ids.homestay_number(wanted["homestayId"]),
+            date.fromisoformat(wanted["liveStartDate"]),
+            date.fromisoformat(wanted["liveEndDate"]),
+            wanted["livePeopleNum"],
+            wanted["needFood"],
+        )
+        offer = pricing.offer(await self._travel.homestay(stay.homestay_id), stay)
+        now = datetime.now(UTC)
+        row = self._row(user_id, offer, now)
+        number = await self._database.write(
+            lambda connection: repository.add(connection, {**row, "update_time": now}, at=now)
+        )
+        order = Order(id=number, **row)
+        shown = {
+            "sn": order.sn,
+            "title": order.title,
+            "tradeState": order.trade_state.name,
+            "nights": order.nights,
+            "liveStartDate": order.live_start_date.isoformat(),
+            "payBefore": _instant(order.pay_before),
+            "orderTotalPrice": {"amount": _amount(order.order_total_price), "currency": "CNY"},
+        }
+        return {"createHomestayOrder": {"order": shown, "userErrors": []}}
+
+    def _row(self, user_id: int, offer: pricing.Offer, now: datetime) -> dict[str, Any]:
+        homestay, stay = offer.homestay, offer.stay
+        return {
+            "sn": numbers.order_sn(now, self._rules.zone),
+            "user_id": user_id,
+            "homestay_id": homestay.id,
+            "homestay_business_id": homestay.business_id,
+            "homestay_user_id": homestay.user_id,
+            "title": homestay.title,
+            "sub_title": homestay.sub_title,
+            "cover": homestay.cover or "",
+            "info": homestay.info,
+            "people_num": homestay.people_num,
+            "row_type": homestay.sale_unit,
+            "need_food": stay.food,
+            "food_info": homestay.food_info,
+            "food_price": homestay.food_price,
+            "homestay_price": homestay.price,
+            "market_homestay_price": homestay.market_price,
+            "live_start_date": stay.start,
+            "live_end_date": stay.end,
+            "live_people_num": stay.guests,
+            "trade_state": TradeState.WAIT_PAY,
+            "trade_code": numbers.trade_code(),
+            "remark": stay.remark,
+            "homestay_total_price": offer.price.homestay_total,
+            "food_total_price": offer.price.food_total,
+            "order_total_price": offer.price.total,
+            "create_time": now.replace(microsecond=0),
+            "close_at": (now + self._rules.pay_window).replace(microsecond=now.microsecond // 1000 * 1000),
+            "close_reason": None,
+        }
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Returns the application: one route."""
+    tokens = Tokens.of(settings)
+    ceiling: Ceiling
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        nonlocal ceiling
+        async with AsyncExitStack() as stack:
+            database = await stack.enter_async_context(bootstrap.open_database(settings))
+            travel = await stack.enter_async_context(bootstrap.open_channel(settings.travel))
+            payment = await stack.enter_async_context(bootstrap.open_channel(settings.payment))
+            ceiling = Ceiling(database, TravelClient(travel), PaymentClient(payment), settings.rules)
+            print(f"ready on {settings.port}", flush=True)  # noqa: T201
+            yield
+
+    async def answer(request: Request) -> Response:
+        asked = orjson.loads(await request.body())
+        try:
+            caller = await tokens.caller(bearer(request.headers.get("authorization")) or "")
+        except InvalidToken:
+            return Response(status_code=401)
+        data = await ceiling.work[asked["operationName"]](caller.user_id, asked.get("variables") or {})
+        return Response(orjson.dumps({"data": data}), media_type="application/json")
+
+    return Starlette(routes=[Route("/graphql", answer, methods=["POST"])], lifespan=lifespan)
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        create_app(settings()), host=settings().host, port=settings().port, access_log=False, log_level="warning"
+    )

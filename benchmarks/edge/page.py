@@ -1,0 +1,60 @@
+"""The page in docs: the figures of the last run, what they were measured on, and where ours loses."""
+
+import json
+from pathlib import Path
+
+from benchmarks.edge import chart, report
+from benchmarks.edge.figures import Figures
+from benchmarks.edge.operations import BY_NAME
+
+_HEAD = """\
+# How fast the edge is
+
+Written by `make bench PAGE=docs/performance.md`; the figures are those of its last run and stand, with every
+turn, in [{figures}]({figures}).
+
+One process of each contender on one core; MariaDB, which flushes at each commit, Redis, the travel and payment services
+and wrk share the other. Contenders take turns, A B … B A, and figures are medians of all turns. Every contender checks
+the same tokens, reads the same rows, asks the same services, and gives the same answer, compared as JSON before and
+after. Ours runs as in production, with tokens, limits, request ids and `/metrics`; the others do what the operation
+needs and no more. `core busy` says whether it was the contender that set the pace; CPU is that of all its processes, a
+request, and the figure to trust where the machine was not alone.
+
+![Requests a second]({chart})
+"""
+_LOSSES = """\
+## Where ours loses
+
+{losses}
+"""
+_SCALE = """\
+## Size, pages, processes
+
+The same 200 guests are asked at each size, so that what grows is the index and not what has to be read from the disk.
+The pages are those of one guest with very many orders.
+
+{tables}
+"""
+
+
+def write(figures: Figures, to: Path) -> None:
+    """Writes the page, with its chart and its figures beside it."""
+    beside, drawn = to.with_suffix(".json"), to.with_suffix(".svg")
+    beside.write_text(json.dumps(figures.as_json(), indent=1) + "\n", encoding="utf-8")
+    drawn.write_text(chart.draw(figures), encoding="utf-8")
+    to.write_text(_page(figures, beside.name, drawn.name), encoding="utf-8")
+
+
+def _page(figures: Figures, beside: str, drawn: str) -> str:
+    parts = [_HEAD.format(figures=beside, chart=drawn)]
+    parts.append(f"## Goals\n\n{report.goals_table(figures)}\n")
+    for operation in dict.fromkeys(each.operation for each in figures.measured):
+        title = BY_NAME[operation].title
+        parts.append(f"## {operation}: {title}\n\n{report.operation_table(figures, operation)}\n")
+    lost = "\n".join(report.losses(figures)) or "Nowhere in this run."
+    parts.append(_LOSSES.format(losses=lost))
+    if figures.scaled:
+        parts.append(_SCALE.format(tables=report.scale_tables(figures)))
+    facts = "\n".join(f"| {name} | {fact} |" for name, fact in figures.about.items())
+    parts.append(f"## Measured on\n\n| | |\n|---|---|\n{facts}\n")
+    return "\n".join(parts)

@@ -1,0 +1,1 @@
+"""ariadne on uvicorn: the schema first, raw aiomysql, orjson, documents parsed and validated once."""

@@ -1,0 +1,76 @@
+"""The figures as tables in Markdown, for the terminal and for the page."""
+
+from collections.abc import Iterator
+
+from benchmarks.edge import contenders
+from benchmarks.edge.figures import Figures, Measured, growth
+from benchmarks.edge.operations import BY_NAME, GOALS
+
+_TITLES = {contender.name: contender.title for contender in contenders.ALL}
+
+
+def operation_table(figures: Figures, operation: str) -> str:
+    """All contenders at one operation."""
+    lines = [
+        "| | requests/s | p50 ms | p99 ms | CPU µs | core busy | ours is |",
+        "|---|---|---|---|---|---|---|",
+        *(_line(figures, each) for each in figures.measured if each.operation == operation),
+    ]
+    return "\n".join(lines)
+
+
+def _line(figures: Figures, each: Measured) -> str:
+    ratio = figures.ratio(each.operation, each.contender)
+    said = "" if each.contender == "ours" or ratio is None else f"{ratio:.2f} times as fast"
+    name = f"**{_TITLES[each.contender]}**" if each.contender == "ours" else _TITLES[each.contender]
+    return f"| {name} | {each.rate:.0f} | {each.p50:.1f} | {each.p99:.1f} | {each.cpu:.0f} | {each.busy:.0%} | {said} |"
+
+
+def goals_table(figures: Figures) -> str:
+    """What ours is meant to reach, beside what it reaches."""
+    lines = ["| ours against | must | aim | today | |", "|---|---|---|---|---|"]
+    for goal in GOALS:
+        ratio = figures.ratio(goal.operation, goal.against, of_p99=goal.of_p99)
+        if ratio is not None:
+            what = f"{goal.operation}, {goal.against}" + (", p99 (lower is better)" if goal.of_p99 else "")
+            lines.append(f"| {what} | {goal.must} | {goal.aim} | {ratio:.2f} | {_verdict(met=goal.is_met(ratio))} |")
+    for name, scaled in figures.scaled.items():
+        if name != PROCESSES:
+            grown = growth(scaled)
+            what = f"{name}, cost of {scaled[-1].what} over {scaled[0].what} (lower is better)"
+            lines.append(f"| {what} | 1.2 | 1.05 | {grown:.2f} | {_verdict(met=grown <= MOST_GROWTH)} |")
+    return "\n".join(lines)
+
+
+PROCESSES = "processes"
+MOST_GROWTH = 1.2
+
+
+def _verdict(*, met: bool) -> str:
+    return "reached" if met else "**missed**"
+
+
+def scale_tables(figures: Figures) -> str:
+    """What size, page and processes do to the cost."""
+    tables = []
+    for name, scaled in figures.scaled.items():
+        lines = [f"| {name} | requests/s | p50 ms | edge CPU µs | database CPU µs |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {one.what} | {one.rate:.0f} | {one.p50:.1f} | {one.cpu:.0f} | {one.database:.0f} |" for one in scaled
+        ]
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
+
+
+def losses(figures: Figures) -> Iterator[str]:
+    """Where another contender is faster, by how much, and why."""
+    for name in dict.fromkeys(each.operation for each in figures.measured):
+        ours = figures.of(name, "ours")
+        for contender in contenders.ALL:
+            other = figures.of(name, contender.name)
+            if ours is None or other is None or contender.name == "ceiling" or other.rate <= ours.rate:
+                continue
+            yield (
+                f"- **{name}**: {contender.title} answers {other.rate / ours.rate:.2f} times as many ({other.cpu:.0f} "
+                f"µs of CPU a request, ours {ours.cpu:.0f} µs): {BY_NAME[name].why}."
+            )

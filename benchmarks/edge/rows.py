@@ -1,0 +1,143 @@
+"""Rows to measure on: homestays, orders that are snapshots of them, and the payments of the paid ones.
+
+MariaDB makes them of a sequence of numbers by itself; a client that sent them would take many times as long.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from tests.servers import MariaDB
+
+HOMESTAYS: Final = 2000
+# Orders of one statement.
+AT_ONCE: Final = 100_000
+# Seconds without a new order after which none is under way any more.
+SETTLED: Final = 1.0
+# A guest with more orders than any person has, for pages far down.
+HEAVY_GUEST: Final = 900_000_000
+
+_HOMESTAYS: Final = """
+INSERT INTO homestay.homestay
+  (title, sub_title, banner, info, people_num, homestay_business_id, user_id, row_state, row_type, food_info,
+   food_price, homestay_price, market_homestay_price)
+SELECT concat('Courtyard House ', seq, ' in the Lane'),
+  'A grey-brick hutong courtyard with two bedrooms, an old jujube tree and breakfast under it',
+  concat('https://example.com/homestays/', seq, '/courtyard.jpg,https://example.com/homestays/', seq, '/bedroom.jpg'),
+  'The house stands in a quiet lane ten minutes on foot from the Drum Tower. Two bedrooms open onto the courtyard; there is underfloor heating in winter and shade in summer. Your hosts live next door and lend bicycles.',
+  4, seq DIV 2 + 1, seq DIV 2 + 101, 1, 0, 'Breakfast with millet porridge and sesame flatbread; supper at seven.',
+  3000 + seq % 50 * 100, 29900 + seq % 100 * 100, 39900 + seq % 100 * 100
+FROM homestay.{sequence}
+"""  # noqa: E501 -- a homestay's own words
+# Orders are of all guests in turn, so that those of one lie far apart, as they do where many order at once. State by
+# state as in a business that runs: most stays are over. Guests' newest orders are of homestays of their own each.
+_ORDERS: Final = """
+INSERT INTO homestay.homestay_order
+  (create_time, update_time, sn, user_id, homestay_id, title, sub_title, cover, info, people_num, row_type, need_food,
+   food_info, food_price, homestay_price, market_homestay_price, homestay_business_id, homestay_user_id,
+   live_start_date, live_end_date, live_people_num, trade_state, trade_code, remark,
+   homestay_total_price, food_total_price, order_total_price, close_at, close_reason, payment_sn)
+SELECT made, made, concat('HSO', date_format(made + INTERVAL 8 HOUR, '%Y%m%d%H%i%S'), code), {guest}, h.id,
+  h.title, h.sub_title, substring_index(h.banner, ',', 1), h.info, h.people_num, h.row_type, food,
+  h.food_info, h.food_price, h.homestay_price, h.market_homestay_price, h.homestay_business_id, h.user_id,
+  date(made) + INTERVAL 30 DAY, date(made) + INTERVAL 30 + nights DAY, 2, state, code,
+  if(crc32(seq) % 7, '', 'We come late in the evening.'),
+  h.homestay_price * nights, h.food_price * nights * 2 * food,
+  h.homestay_price * nights + h.food_price * nights * 2 * food,
+  made + INTERVAL 1200 SECOND, if(state = -1, 2, NULL),
+  if(state > 0, concat('PMO', date_format(made + INTERVAL 8 HOUR, '%Y%m%d%H%i%S'), code), '')
+FROM (
+  SELECT seq, timestamp '2025-01-01 00:00:00' + INTERVAL seq * 3 SECOND AS made, upper(left(md5(seq), 8)) AS code,
+    1 + crc32(seq) % 5 AS nights, crc32(seq) DIV 5 % 2 AS food,
+    1 + (seq * 31 + seq DIV {guests}) % {homestays} AS homestay,
+    elt(1 + crc32(seq) DIV 10 % 20, -1, -1, -1, 1, 1, 3, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, {open}) + 0 AS state
+  FROM homestay.{sequence}
+) AS made
+JOIN homestay.homestay h ON h.id = made.homestay
+"""
+_PAYMENTS: Final = """
+INSERT INTO homestay.third_payment
+  (sn, create_time, update_time, user_id, pay_mode, trade_type, trade_state, pay_total, transaction_id, order_sn,
+   service_type, pay_status, pay_time, live_order_sn)
+SELECT payment_sn, create_time, create_time, user_id, 'WECHAT_PAY', 'JSAPI',
+  if(trade_state = 3, 'REFUND', 'SUCCESS'), order_total_price, concat('T', sn), sn, 'homestayOrder',
+  if(trade_state = 3, 2, 1), create_time + INTERVAL 90 SECOND, sn
+FROM homestay.homestay_order
+WHERE id BETWEEN {first} AND {last} AND trade_state > 0
+"""
+
+
+@dataclass
+class Rows:
+    """What one database holds; it grows, and nothing in it is changed."""
+
+    mariadb: MariaDB
+    orders: int = 0
+
+    def homestays(self) -> None:
+        """Puts the homestays there."""
+        self.mariadb.query(_HOMESTAYS.format(sequence=f"seq_1_to_{HOMESTAYS}"))
+
+    def grow(self, to: int, *, guests: int, first_guest: int = 1, payments: bool = True) -> None:
+        """Adds orders until there are so many, of so many guests, showing how far it is."""
+        while self.orders < to:
+            last = min(to, self.orders + AT_ONCE)
+            guest = f"{first_guest} + seq % {guests}"
+            # The newest order of some guests is still open.
+            state = f"if(seq > {to - guests}, 0, 2)"
+            self._add(last, guest, guests, state, payments=payments)
+            print(f"\r{self.orders:>9} of {to} orders placed", end="", file=sys.stderr)  # noqa: T201
+        print(file=sys.stderr)  # noqa: T201
+
+    def grow_heavy(self, orders: int) -> None:
+        """Adds so many orders of the one guest who has very many."""
+        self._add(self.orders + orders, str(HEAVY_GUEST), 1, "2", payments=False)
+
+    def _add(self, last: int, guest: str, guests: int, state: str, *, payments: bool) -> None:
+        before = self.highest()
+        self.mariadb.query(
+            _ORDERS.format(
+                sequence=f"seq_{self.orders + 1}_to_{last}", guest=guest, guests=guests, homestays=HOMESTAYS, open=state
+            )
+        )
+        if payments:
+            self.mariadb.query(_PAYMENTS.format(first=before + 1, last=self.highest()))
+        self.orders = last
+
+    def highest(self) -> int:
+        """The id of the newest order."""
+        ((highest,),) = self.mariadb.query("SELECT coalesce(max(id), 0) FROM homestay.homestay_order")
+        return int(str(highest))
+
+    def settle(self) -> None:
+        """Waits for the orders that were under way when their client went."""
+        before = -1
+        while (now := self.highest()) != before:
+            before = now
+            time.sleep(SETTLED)
+
+    def count_after(self, highest: int) -> int:
+        """How many orders came after the one with this id."""
+        ((count,),) = self.mariadb.query(f"SELECT count(*) FROM homestay.homestay_order WHERE id > {highest}")  # noqa: S608
+        return int(str(count))
+
+    def paid(self, count: int) -> list[tuple[int, str]]:
+        """Guests and numbers of so many of their orders that were paid, from everywhere in the table."""
+        found = self.mariadb.query(
+            "SELECT user_id, sn FROM homestay.homestay_order WHERE trade_state IN (1, 2) AND user_id < "  # noqa: S608
+            f"{HEAVY_GUEST} ORDER BY md5(id) LIMIT {count}"
+        )
+        return [(int(str(user)), str(sn)) for user, sn in found]
+
+    def cursor_after_heavy(self, orders: int) -> int:
+        """The id of the last of so many newest orders of the guest who has very many."""
+        ((found,),) = self.mariadb.query(
+            f"SELECT id FROM homestay.homestay_order WHERE user_id = {HEAVY_GUEST} ORDER BY id DESC "  # noqa: S608
+            f"LIMIT 1 OFFSET {orders - 1}"
+        )
+        return int(str(found))
+
+    def analyze(self) -> None:
+        """Has the database look at what it holds, as it does by itself now and then."""
+        self.mariadb.query("ANALYZE TABLE homestay.homestay_order, homestay.third_payment")

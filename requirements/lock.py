@@ -15,6 +15,7 @@ for lock, what in {
     "run": ["pyproject.toml"],
     "build": ["--group", "build"],
     "dev": ["pyproject.toml", "--group", "dev", "--constraints", "requirements/run.lock"],
+    "deploy": ["--group", "deploy", "--constraints", "requirements/dev.lock"],
 }.items():
     command = [
         *(UV, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),

@@ -41,6 +41,11 @@ $(CLIENTS)/node_modules/.installed: $(CLIENTS)/package.json $(CLIENTS)/package-l
 	@cd $(CLIENTS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
+$(VENV)/.deploy: requirements/deploy.lock $(VENV)/.dev
+	@echo "Installing what checks deploy/ ..."
+	@$(PIP) install --require-hashes -r requirements/deploy.lock
+	@touch $@
+
 run: $(VENV)/.run explorer ## serve the whole product on http://127.0.0.1:8000 from embedded parts
 	@exec $(BIN)/homestay run
 
@@ -65,11 +70,12 @@ bench: $(VENV)/.dev servers ## measure the edge beside its peers, how fast order
 	@$(BIN)/python -m benchmarks.pending $(ARGS)
 	@$(BIN)/python -m benchmarks.edge $(ARGS) $(if $(PAGE),--write $(PAGE))
 
-check: $(VENV)/.dev ## format, lint, types, house rules
+check: $(VENV)/.deploy ## format, lint, types, house rules, what deploys it
 	@$(BIN)/ruff format --check --quiet . && echo "format  ok"
 	@$(BIN)/ruff check --quiet . && echo "lint    ok"
 	@$(BIN)/mypy --no-error-summary . && echo "types   ok"
 	@$(BIN)/lint-imports >/dev/null || { $(BIN)/lint-imports; exit 1; }; echo "imports ok"
+	@$(BIN)/python deploy/check.py && echo "deploy  ok"
 
 format: $(VENV)/.dev ## put the code into its form
 	@$(BIN)/ruff format .

@@ -47,9 +47,10 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Has the head of a request."""
         self._stop_waiting()
-        self._had_a_request = True
         super().on_headers_complete()
-        if self._stopping:
+        # None where the connection becomes a WebSocket, which is no concern of ours any more.
+        self._had_a_request = self.cycle is not None
+        if self._stopping and self._had_a_request:
             self.cycle.keep_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:

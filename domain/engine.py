@@ -14,10 +14,10 @@ from domain import mysql_driver
 STATEMENT_DEADLINE: Final = 3.0
 LOCK_WAIT: Final = 2
 CONNECT_TIMEOUT: Final = 2
-# Overload is to fail fast and be told, not to queue: ten connections keep a MySQL core busy. With what comes after the
-# wait for a connection (a ping and a handshake, or a statement) a request that finds the server frozen ends within 4 s.
+# Overload is to fail fast and be told, not to queue: ten connections keep a MySQL core busy. Who waits for one of
+# them while the server is frozen gets a new one, so a request ends within this wait and a handshake.
 POOL_SIZE: Final = 10
-POOL_TIMEOUT: Final = 1.0
+POOL_TIMEOUT: Final = 1.5
 
 _STRICT: Final = "STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 _SQLITE_SET_UP: Final = (

@@ -16,6 +16,7 @@ for lock, what in {
     "build": ["--group", "build"],
     "dev": ["pyproject.toml", "--group", "dev", "--constraints", "requirements/run.lock"],
     "conformance": ["--group", "conformance", "--constraints", "requirements/dev.lock"],
+    "deploy": ["--group", "deploy", "--constraints", "requirements/dev.lock"],
 }.items():
     command = [
         *(UV, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),

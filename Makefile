@@ -68,6 +68,7 @@ bench: $(VENV)/.dev servers ## measure the edge beside its peers, how fast order
 	@$(BIN)/python -m benchmarks.start
 	@$(BIN)/python -m benchmarks.closing $(ARGS)
 	@$(BIN)/python -m benchmarks.pending $(ARGS)
+	@$(BIN)/python -m benchmarks.hostile $(ARGS)
 	@$(BIN)/python -m benchmarks.edge $(ARGS) $(if $(PAGE),--write $(PAGE))
 
 check: $(VENV)/.deploy ## format, lint, types, house rules, what deploys it

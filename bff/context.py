@@ -13,7 +13,7 @@ from strawberry.dataloader import DataLoader
 from bff import idempotency_key
 from bff.allowance import Allowance
 from bff.cost import Cost
-from bff.tokens import Caller, InvalidToken, Tokens
+from bff.tokens import Caller, InvalidToken, Tokens, UncheckedToken
 from domain.order.following import Following
 from domain.order.models import Event
 from domain.order.night_repository import Range
@@ -49,6 +49,7 @@ class RequestContext:
         key_headers: the values of its Idempotency-Key headers, as they came.
         caller: who is asking, where somebody known is.
         refusal: what whoever else asks is told.
+        unchecked: whether nobody can say now who is asking; the same token may do later.
         streams: whether several answers may be sent.
         connection_params: what the client said when it opened a WebSocket.
         loaders: ask others once for what several fields want.
@@ -62,6 +63,7 @@ class RequestContext:
     key_headers: Sequence[str] = ()
     caller: Caller | None = None
     refusal: str = "A bearer token is needed: `Authorization: Bearer …`."
+    unchecked: bool = False
     streams: bool = False
     connection_params: dict[str, Any] | None = None
     cost: Cost | None = None
@@ -84,6 +86,7 @@ class RequestContext:
             self.caller = await tokens.caller(token)
         except InvalidToken as error:
             self.caller, self.refusal = None, str(error)
+            self.unchecked = isinstance(error, UncheckedToken)
 
     @property
     def user_id(self) -> int:

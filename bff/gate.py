@@ -83,7 +83,8 @@ class Gate(SchemaExtension):
         if context.caller is not None:
             self._spend(context, context.caller.user_id)
         elif _asks_for_data(document, self.execution_context.operation_name):
-            raise GraphQLError(context.refusal, extensions={"code": EdgeCode.UNAUTHENTICATED})
+            code = EdgeCode.UPSTREAM_UNAVAILABLE if context.unchecked else EdgeCode.UNAUTHENTICATED
+            raise GraphQLError(context.refusal, extensions={"code": code})
 
     def get_results(self) -> dict[str, Any]:
         """What the operation cost, for a client that asks by `"extensions": {"cost": true}`."""

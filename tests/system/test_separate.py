@@ -1,5 +1,6 @@
 """Every program in a process of its own, on MariaDB and Redis."""
 
+import json
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -43,6 +44,32 @@ def test_an_order_is_placed_paid_and_another_one_closed(installation: Installati
     closed = installation.wait_for(unpaid["sn"], "CANCELLED", token=token, within=15)
     assert closed["closeReason"] == "UNPAID_TIMEOUT"
     assert installation.detail(order["sn"], token)["tradeState"] == "WAIT_USE"
+
+
+def test_who_follows_an_order_hears_of_what_another_program_does(installation: Installation) -> None:
+    for program in ("travel-rpc", "payment-rpc"):
+        installation.start(program)
+    installation.start_worker()
+    installation.start("bff", HOMESTAY_PAY_WINDOW="4")
+    token = installation.token()
+    sn = installation.place(token)["sn"]
+    subscription = f'subscription {{ homestayOrderChanged(sn: "{sn}") {{ tradeState closeReason }} }}'
+    with httpx.stream(
+        "POST",
+        f"http://127.0.0.1:{installation.port}/graphql",
+        json={"query": subscription},
+        headers={"Authorization": f"Bearer {token}", "Accept": "text/event-stream"},
+        timeout=30,
+    ) as response:
+        told = [
+            json.loads(line.removeprefix("data: "))["data"]["homestayOrderChanged"]
+            for line in response.iter_lines()
+            if line.startswith("data: {")
+        ]
+    assert told == [
+        {"tradeState": "WAIT_PAY", "closeReason": None},
+        {"tradeState": "CANCELLED", "closeReason": "UNPAID_TIMEOUT"},
+    ]
 
 
 def test_without_a_worker_the_next_sweep_closes(installation: Installation) -> None:

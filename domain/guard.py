@@ -27,6 +27,9 @@ JUDGED: Final = 20
 ENOUGH: Final = 5
 # Seconds between trials of a service that is left alone: this long it takes to be seen when it is well again.
 TRIAL_EVERY: Final = 0.25
+# Calls in a row that found no answer, after which our connection may be what is dead; and seconds between new ones.
+SILENT: Final = 2
+RENEW_EVERY: Final = 1.0
 
 
 class Circuit:
@@ -75,7 +78,7 @@ class Guard:
     Args:
         upstream: the service's name, for people.
         at_once: calls under way at most.
-        renew: what is done when the service is left alone; it may be that only our connection is dead.
+        renew: makes a new connection; done where calls find no answer, for it may be that only ours is dead.
     """
 
     def __init__(self, upstream: str, *, at_once: int = AT_ONCE, renew: Callable[[], None] | None = None) -> None:
@@ -83,6 +86,8 @@ class Guard:
         self._places = asyncio.Semaphore(at_once)
         self._circuit = Circuit()
         self._renew = renew
+        self._unanswered = 0
+        self._renew_at = 0.0
 
     async def enter(self, limit: float) -> float:
         """Waits for a place; who was let in must leave.
@@ -113,10 +118,15 @@ class Guard:
             slow: whether no answer came in a time in which one should have; None where nobody knows.
         """
         self._places.release()
-        if slow is not None and self._circuit.tell(asyncio.get_running_loop().time(), slow=slow):
+        if slow is None:
+            return
+        now = asyncio.get_running_loop().time()
+        if self._circuit.tell(now, slow=slow):
             log.warning("a service is too slow and is left alone", upstream=self.upstream, trial_every=TRIAL_EVERY)
-            if self._renew is not None:
-                self._renew()
+        self._unanswered = self._unanswered + 1 if slow else 0
+        if self._renew is not None and self._unanswered >= SILENT and now >= self._renew_at:
+            self._unanswered, self._renew_at = 0, now + RENEW_EVERY
+            self._renew()
 
     async def _queue(self, left: float) -> float:
         started = asyncio.get_running_loop().time()

@@ -37,10 +37,11 @@ _CHANNEL_OPTIONS: Final = [
     *_LIMITS,
     # Channels to one address would share a connection, also one that is to be left.
     ("grpc.use_local_subchannel_pool", 1),
-    # The defaults wait 1 s, then ever longer; a service that came back is to be used again at once.
+    # The defaults wait 1 s, then ever longer; a service that came back is to be used again within a second. An attempt
+    # may take as long as the pause that would follow it, and pauses vary by a fifth.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 600),
 ]
 _RETRIES: Final = {
     "maxAttempts": 3,
@@ -154,7 +155,7 @@ def channel(address: str, *, reads: Sequence[str] = ()) -> RenewableChannel:
 
 
 def guard(upstream: str, channel: aio.Channel) -> Guard:
-    """Returns what stands before a service; one that is left alone is tried again on a new connection.
+    """Returns what stands before a service; one that does not answer is tried again on a new connection.
 
     Args:
         upstream: the service's name, for people.

@@ -83,8 +83,7 @@ async def test_nothing_is_asked_when_the_time_is_over_and_no_place_is_lost() -> 
 
 
 async def test_a_slow_service_is_left_alone_and_it_is_said_once() -> None:
-    renewed: list[bool] = []
-    guard = Guard("travel", renew=lambda: renewed.append(True))
+    guard = Guard("travel")
     with capture_logs() as logs:
         for _ in range(ENOUGH):
             await guard.enter(LIMIT)
@@ -93,7 +92,7 @@ async def test_a_slow_service_is_left_alone_and_it_is_said_once() -> None:
             with pytest.raises(UpstreamUnavailable) as refusal:
                 await guard.enter(LIMIT)
     assert "left alone" in refusal.value.reason
-    assert ([entry["upstream"] for entry in logs], renewed) == (["travel"], [True])
+    assert [entry["upstream"] for entry in logs] == ["travel"]
     await asyncio.sleep(TRIAL_EVERY)
     await guard.enter(LIMIT)
     guard.leave(slow=False)
@@ -106,3 +105,27 @@ async def test_a_call_of_which_nobody_knows_how_it_would_have_ended_is_not_judge
         await guard.enter(LIMIT)
         guard.leave(slow=None)
     await guard.enter(LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("ends", "renewals"),
+    [
+        ([True], 0),
+        ([True, True], 1),
+        ([True, False, True], 0),
+        ([True, None, True], 1),
+        # These were under way together; of the new connection they say nothing.
+        ([True] * 10, 1),
+    ],
+    ids=str,
+)
+async def test_a_connection_on_which_nothing_is_answered_is_left_and_not_all_the_time(
+    ends: list[bool | None], renewals: int
+) -> None:
+    renewed: list[bool] = []
+    guard = Guard("travel", renew=lambda: renewed.append(True))
+    for _ in ends:
+        await guard.enter(LIMIT)
+    for end in ends:
+        guard.leave(slow=end)
+    assert len(renewed) == renewals

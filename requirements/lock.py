@@ -16,7 +16,12 @@ for lock, what in {
     "build": ["--group", "build"],
     "dev": ["pyproject.toml", "--group", "dev", "--constraints", "requirements/run.lock"],
     "conformance": ["--group", "conformance", "--constraints", "requirements/dev.lock"],
-    "deploy": ["--group", "deploy", "--constraints", "requirements/dev.lock"],
+    # Into one environment with both.
+    "deploy": [
+        *("--group", "deploy"),
+        *("--constraints", "requirements/dev.lock"),
+        *("--constraints", "requirements/conformance.lock"),
+    ],
 }.items():
     command = [
         *(UV, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),

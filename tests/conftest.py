@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import opentelemetry.sdk.trace  # noqa: F401 -- before ours, which keeps others from loading it where traces are off
 import pytest
 import sqlalchemy as sa
 from sqlmodel import SQLModel

@@ -50,6 +50,7 @@ class SharedChanges:
         self._filled = asyncio.Event()
         self._teller: asyncio.Task[None] | None = None
         self._listener: asyncio.Task[None] | None = None
+        self._closed = False
         self.dropped = 0
 
     def tell(self, sns: Collection[str]) -> None:
@@ -71,15 +72,18 @@ class SharedChanges:
 
     async def close(self) -> None:
         """Ends; what was not told is dropped."""
-        tasks = {task for task in (self._teller, self._listener) if task}
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        self._closed = True
+        tasks = {task for task in (self._teller, self._listener) if task and not task.done()}
+        # A cancellation that meets a time limit of redis-py can be lost there, so a task that goes on is told again.
+        for _ in range(3):
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                _, tasks = await asyncio.wait(tasks, timeout=PATIENCE)
 
     async def _tell(self) -> None:
         failing = False
-        while True:
+        while not self._closed:
             await self._filled.wait()
             batch = list(self._outgoing)[:BATCH]
             for sn in batch:
@@ -100,13 +104,13 @@ class SharedChanges:
                 failing = False
 
     async def _listen(self) -> None:
-        while True:
+        while not self._closed:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
                     await pubsub.subscribe(CHANNEL)
                     # What was told while nobody listened here was missed.
                     self._local.tell_all()
-                    while True:
+                    while not self._closed:
                         message = await pubsub.get_message(timeout=HEALTH)
                         if message is not None:
                             self._local.tell(message["data"].decode().split(_COMMA))

@@ -8,7 +8,7 @@ import strawberry
 from strawberry.types.unset import UNSET
 
 from bff import ids
-from bff.types import HomestayOrder, Info
+from bff.types import HomestayOrder, Info, lazy
 from domain.errors import InvalidInput
 from domain.order.repository import OrderFilter, Window
 from domain.order.states import TradeState
@@ -55,8 +55,9 @@ class PageInfo:
 
 @strawberry.type(description="An order and its place in the list.")
 class HomestayOrderEdge:
-    cursor: str
+    cursor: str = lazy(lambda self: ids.cursor(self.place))
     node: HomestayOrder
+    place: strawberry.Private[int]
 
 
 @strawberry.type(description="One page of orders, newest first.")
@@ -110,17 +111,15 @@ async def resolve_page(info: Info, arguments: PageArguments, wanted: OrderFilter
     if goes_on:
         found = found[1:] if window.backwards else found[:-1]
     nodes = [HomestayOrder.of(order) for order in found]
-    edges = [
-        HomestayOrderEdge(cursor=ids.cursor(order.id), node=node) for order, node in zip(found, nodes, strict=True)
-    ]
+    edges = [HomestayOrderEdge(node=node, place=order.id) for order, node in zip(found, nodes, strict=True)]
     return HomestayOrderConnection(
         edges=edges,
         nodes=nodes,
         page_info=PageInfo(
             has_next_page=window.before is not None if window.backwards else goes_on,
             has_previous_page=goes_on if window.backwards else window.after is not None,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
+            start_cursor=ids.cursor(found[0].id) if found else None,
+            end_cursor=ids.cursor(found[-1].id) if found else None,
         ),
         wanted=wanted,
     )

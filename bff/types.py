@@ -1,13 +1,19 @@
-"""The GraphQL objects, and their translation from domain values. Nothing here decides."""
+"""The GraphQL objects, and their translation from domain values. Nothing here decides.
 
+An order and a homestay have more fields than most operations select. Theirs are worked out of the domain's object when
+they are selected: `lazy`.
+"""
+
+from collections.abc import Callable
 from datetime import date, datetime
-from typing import Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import strawberry
 
 import bff.enums  # noqa: F401 -- makes the domain's enums GraphQL enums
 from bff import ids
 from bff.context import RequestContext
+from bff.execution import facts
 from bff.scalars import BigInt
 from domain.money import Fen
 from domain.order import nights, ports
@@ -17,10 +23,18 @@ from domain.order.states import CloseReason, PaymentStatus, SaleUnit, TradeState
 
 Info: TypeAlias = strawberry.Info[RequestContext, None]
 
+_ID: Final = "Opaque, unique over all types, stable."
+
+
+def lazy(read: Callable[[Any], Any], description: str | None = None) -> Any:  # noqa: ANN401 -- as the field says
+    """A field that `read` makes of its object when it is selected; it does nothing else, and may be called twice."""
+    # The executor wants to see that the object is all that it takes.
+    return strawberry.field(resolver=read, description=description, metadata=facts.PURE)
+
 
 @strawberry.interface(description="An object with a global id.")
 class Node:
-    id: strawberry.ID = strawberry.field(description="Opaque, unique over all types, stable.")
+    id: strawberry.ID = strawberry.field(description=_ID)
 
 
 @strawberry.type(
@@ -31,47 +45,39 @@ class Node:
 class Money:
     amount_minor: BigInt = strawberry.field(description="Integer count of the currency's smallest unit (fen for CNY).")
     currency: str = strawberry.field(description="ISO 4217.")
-    amount: str = strawberry.field(description="Exact decimal string in major units, e.g. `899.00`; never a float.")
+
+    @strawberry.field(
+        description="Exact decimal string in major units, e.g. `899.00`; never a float.", metadata=facts.PURE
+    )
+    def amount(self) -> str:
+        return f"{self.amount_minor // 100}.{self.amount_minor % 100:02}"
 
     @classmethod
     def of(cls, fen: Fen) -> Self:
-        return cls(amount_minor=BigInt(fen), currency="CNY", amount=f"{fen // 100}.{fen % 100:02}")
+        return cls(amount_minor=BigInt(fen), currency="CNY")
 
 
 @strawberry.type(description="A homestay, from the travel service.")
 class Homestay(Node):
-    homestay_id: BigInt = strawberry.field(description="The travel service's number.")
-    title: str
-    sub_title: str
-    cover: str | None
-    banner: list[str]
-    info: str
-    people_num: int = strawberry.field(description="Guests it holds.")
-    sale_unit: SaleUnit
-    on_shelf: bool
-    homestay_price: Money
-    market_homestay_price: Money
-    food_info: str
-    food_price: Money
+    id: strawberry.ID = lazy(lambda self: ids.global_id(ids.HOMESTAY, self.homestay.id), _ID)
+    homestay_id: BigInt = lazy(lambda self: self.homestay.id, "The travel service's number.")
+    title: str = lazy(lambda self: self.homestay.title)
+    sub_title: str = lazy(lambda self: self.homestay.sub_title)
+    cover: str | None = lazy(lambda self: self.homestay.cover)
+    banner: list[str] = lazy(lambda self: self.homestay.banner)
+    info: str = lazy(lambda self: self.homestay.info)
+    people_num: int = lazy(lambda self: self.homestay.people_num, "Guests it holds.")
+    sale_unit: SaleUnit = lazy(lambda self: self.homestay.sale_unit)
+    on_shelf: bool = lazy(lambda self: self.homestay.on_shelf)
+    homestay_price: Money = lazy(lambda self: Money.of(self.homestay.price))
+    market_homestay_price: Money = lazy(lambda self: Money.of(self.homestay.market_price))
+    food_info: str = lazy(lambda self: self.homestay.food_info)
+    food_price: Money = lazy(lambda self: Money.of(self.homestay.food_price))
+    homestay: strawberry.Private[ports.Homestay]
 
     @classmethod
     def of(cls, homestay: ports.Homestay) -> Self:
-        return cls(
-            id=strawberry.ID(ids.global_id(ids.HOMESTAY, homestay.id)),
-            homestay_id=BigInt(homestay.id),
-            title=homestay.title,
-            sub_title=homestay.sub_title,
-            cover=homestay.cover,
-            banner=list(homestay.banner),
-            info=homestay.info,
-            people_num=homestay.people_num,
-            sale_unit=homestay.sale_unit,
-            on_shelf=homestay.on_shelf,
-            homestay_price=Money.of(homestay.price),
-            market_homestay_price=Money.of(homestay.market_price),
-            food_info=homestay.food_info,
-            food_price=Money.of(homestay.food_price),
-        )
+        return cls(homestay=homestay)
 
 
 @strawberry.type(description="A price worked out by the server, without an order.")
@@ -140,33 +146,34 @@ class OrderEvent:
 
 @strawberry.type(description="An order for a homestay; prices and texts are the snapshot of the moment it was made.")
 class HomestayOrder(Node):
-    sn: strawberry.ID = strawberry.field(description="Order number shown to people; unguessable.")
-    homestay_id: strawberry.ID
-    title: str
-    sub_title: str
-    cover: str | None
-    info: str
-    food_info: str
-    sale_unit: SaleUnit
-    people_num: int
-    live_people_num: int
-    live_start_date: date
-    live_end_date: date
-    nights: int
-    need_food: bool
-    homestay_price: Money
-    market_homestay_price: Money
-    food_price: Money
-    homestay_total_price: Money
-    food_total_price: Money
-    order_total_price: Money
-    trade_state: TradeState
-    close_reason: CloseReason | None
-    trade_code: str | None = strawberry.field(description="Check-in code; null until paid.")
-    remark: str
-    create_time: datetime
-    pay_before: datetime | None = strawberry.field(
-        description="When an unpaid order closes; null once it is no longer WAIT_PAY."
+    id: strawberry.ID = lazy(lambda self: ids.global_id(ids.ORDER, self.order.sn), _ID)
+    sn: strawberry.ID = lazy(lambda self: self.order.sn, "Order number shown to people; unguessable.")
+    homestay_id: strawberry.ID = lazy(lambda self: str(self.order.homestay_id))
+    title: str = lazy(lambda self: self.order.title)
+    sub_title: str = lazy(lambda self: self.order.sub_title)
+    cover: str | None = lazy(lambda self: self.order.cover or None)
+    info: str = lazy(lambda self: self.order.info)
+    food_info: str = lazy(lambda self: self.order.food_info)
+    sale_unit: SaleUnit = lazy(lambda self: self.order.row_type)
+    people_num: int = lazy(lambda self: self.order.people_num)
+    live_people_num: int = lazy(lambda self: self.order.live_people_num)
+    live_start_date: date = lazy(lambda self: self.order.live_start_date)
+    live_end_date: date = lazy(lambda self: self.order.live_end_date)
+    nights: int = lazy(lambda self: self.order.nights)
+    need_food: bool = lazy(lambda self: self.order.need_food)
+    homestay_price: Money = lazy(lambda self: Money.of(self.order.homestay_price))
+    market_homestay_price: Money = lazy(lambda self: Money.of(self.order.market_homestay_price))
+    food_price: Money = lazy(lambda self: Money.of(self.order.food_price))
+    homestay_total_price: Money = lazy(lambda self: Money.of(self.order.homestay_total_price))
+    food_total_price: Money = lazy(lambda self: Money.of(self.order.food_total_price))
+    order_total_price: Money = lazy(lambda self: Money.of(self.order.order_total_price))
+    trade_state: TradeState = lazy(lambda self: self.order.trade_state)
+    close_reason: CloseReason | None = lazy(lambda self: self.order.close_reason)
+    trade_code: str | None = lazy(lambda self: self.order.shown_code, "Check-in code; null until paid.")
+    remark: str = lazy(lambda self: self.order.remark)
+    create_time: datetime = lazy(lambda self: self.order.create_time)
+    pay_before: datetime | None = lazy(
+        lambda self: self.order.pay_before, "When an unpaid order closes; null once it is no longer WAIT_PAY."
     )
     order: strawberry.Private[Order]
 
@@ -193,33 +200,4 @@ class HomestayOrder(Node):
 
     @classmethod
     def of(cls, order: Order) -> Self:
-        return cls(
-            id=strawberry.ID(ids.global_id(ids.ORDER, order.sn)),
-            sn=strawberry.ID(order.sn),
-            homestay_id=strawberry.ID(str(order.homestay_id)),
-            title=order.title,
-            sub_title=order.sub_title,
-            cover=order.cover or None,
-            info=order.info,
-            food_info=order.food_info,
-            sale_unit=order.row_type,
-            people_num=order.people_num,
-            live_people_num=order.live_people_num,
-            live_start_date=order.live_start_date,
-            live_end_date=order.live_end_date,
-            nights=order.nights,
-            need_food=order.need_food,
-            homestay_price=Money.of(order.homestay_price),
-            market_homestay_price=Money.of(order.market_homestay_price),
-            food_price=Money.of(order.food_price),
-            homestay_total_price=Money.of(order.homestay_total_price),
-            food_total_price=Money.of(order.food_total_price),
-            order_total_price=Money.of(order.order_total_price),
-            trade_state=order.trade_state,
-            close_reason=order.close_reason,
-            trade_code=order.shown_code,
-            remark=order.remark,
-            create_time=order.create_time,
-            pay_before=order.pay_before,
-            order=order,
-        )
+        return cls(order=order)

@@ -16,13 +16,17 @@ from graphql.execution.middleware import MiddlewareManager
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types.base import get_object_definition
 
 from bff import connection, payloads, refusals, types
+from bff.execution import facts
 from bff.execution.executor import CompiledExecutor
 from bff.execution.plans import Plans
 from bff.refusals import KINDS
 from bff.scalars import SCALARS
 from bff.schema import Mutation, Query
+from domain.order import ports
+from domain.order.models import Order
 from tests.bff.stand_in import StandIn, context_of
 
 # What objects are made of, for whom something can be wrong with one.
@@ -48,13 +52,14 @@ KINDS_OF_OBJECTS: Final[dict[str, type]] = {
 
 
 class LoggingInfo(strawberry.Info):
-    """Remembers each resolver that ran, as each is given one of these."""
+    """Remembers each resolver that ran, as each is given one of these; but not what may be called twice."""
 
     ran: ClassVar[list[object]] = []
 
     def __init__(self, _raw_info: Any, _field: Any) -> None:
         super().__init__(_raw_info, _field)
-        self.ran.append((str(_raw_info.parent_type), _raw_info.field_name, tuple(_raw_info.path.as_list())))
+        if not facts.PURE.items() <= _field.metadata.items():
+            self.ran.append((str(_raw_info.parent_type), _raw_info.field_name, tuple(_raw_info.path.as_list())))
 
 
 SCHEMA: Final[GraphQLSchema] = strawberry.Schema(
@@ -94,6 +99,36 @@ def _cast(value: Any) -> object:
     return strawberry.cast(types.Homestay, value) if type(value).__name__ in KINDS_OF_OBJECTS else value
 
 
+# The attribute of an object that is the domain's, of which its fields are worked out.
+SOURCES: Final = {"HomestayOrder": "order", "Homestay": "homestay"}
+
+
+class Spoiled:
+    """A domain's object with one attribute that is not what it should be."""
+
+    def __init__(self, sound: object, attribute: str, wrong: object) -> None:
+        self._sound = sound
+        setattr(self, attribute, wrong)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sound, name)
+
+
+def attributes_of(name: str) -> list[str]:
+    """What can be wrong with an object of this kind."""
+    fields = get_object_definition(KINDS_OF_OBJECTS[name], strict=True).fields
+    own = [each.name for each in fields if not each.base_resolver]
+    source = {"HomestayOrder": Order, "Homestay": ports.Homestay}.get(name)
+    return own if source is None else [*own, *(each for each in dir(source) if not each.startswith("_"))]
+
+
+def _number_of(one: object, numbers: Iterator[int]) -> int:
+    """Which of its kind an object is. Prices are made as often as it takes: they are told apart by their value."""
+    if isinstance(one, types.Money):
+        return one.amount_minor // 100 % 3 if isinstance(one.amount_minor, int) else 0
+    return next(numbers)
+
+
 # What an attribute can be instead of what it should be.
 WRONGS: Final[dict[str, Callable[[Any], object]]] = {
     "nothing": lambda _: None,
@@ -127,7 +162,8 @@ class World:
         broken: what use cases fail with, as in `StandIn`.
         turns: how long they take, as in `StandIn`.
         spoiled: by kind, attribute and number of the object (None for all), what the attribute is instead; an attribute
-            None is the whole object, where `of` made it.
+            None is the whole object, where `of` made it. An attribute may be one of the domain's object, of which
+            fields are worked out.
         orders: how many orders there are.
     """
 
@@ -152,10 +188,16 @@ class World:
 
         def make(one: Any, *args: Any, **named: Any) -> None:
             made(one, *args, **named)
-            number = next(numbers)
+            number = _number_of(one, numbers)
             for attribute, nth, wrong in wrongs:
-                if attribute is not None and nth in {None, number} and hasattr(one, attribute):
+                if attribute is None or nth not in {None, number}:
+                    continue
+                if attribute in vars(one):
                     setattr(one, attribute, WRONGS[wrong](getattr(one, attribute)))
+                elif (name := SOURCES.get(kind.__name__)) is not None and name in vars(one):
+                    source = getattr(one, name)
+                    if hasattr(source, attribute):
+                        setattr(one, name, Spoiled(source, attribute, WRONGS[wrong](getattr(source, attribute))))
 
         patch.setattr(kind, "__init__", make)
         for attribute, _, wrong in wrongs:

@@ -12,7 +12,6 @@ from graphql import parse
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
-from strawberry.types.base import get_object_definition
 
 from bff import ids
 from domain.errors import (
@@ -22,7 +21,16 @@ from domain.errors import (
     RateLimited,
     UpstreamUnavailable,
 )
-from tests.bff.compared import KINDS_OF_OBJECTS, SCHEMA, WRONGS, Outcome, World, fresh_executor, outcome
+from tests.bff.compared import (
+    KINDS_OF_OBJECTS,
+    SCHEMA,
+    WRONGS,
+    Outcome,
+    World,
+    attributes_of,
+    fresh_executor,
+    outcome,
+)
 from tests.bff.execution_mutants import MUTANTS, Plant
 from tests.bff.random_documents import Operation, operation_of
 from tests.bff.stand_in import sn
@@ -64,8 +72,7 @@ def world_of(random: Random, wrongs: Sequence[str] = tuple(WRONGS)) -> World:
         world.turns[random.choice(USE_CASES)[0]] = random.randint(1, 3)
     for _ in range(random.randint(1, 4)):
         name = random.choice(sorted(KINDS_OF_OBJECTS))
-        fields = get_object_definition(KINDS_OF_OBJECTS[name], strict=True).fields
-        attribute = random.choice([None, *(each.name for each in fields if not each.base_resolver)])
+        attribute = random.choice([None, *attributes_of(name)])
         world.spoiled[name, attribute, random.choice((None, 0, 1))] = random.choice(wrongs)
     return world
 

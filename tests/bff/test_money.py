@@ -24,12 +24,12 @@ from tests.fakes import FakePayments
 )
 def test_an_amount_is_written_in_yuan_to_the_fen(fen: int, amount: str) -> None:
     money = Money.of(Fen(fen))
-    assert (money.amount_minor, money.currency, money.amount) == (fen, "CNY", amount)
+    assert (money.amount_minor, money.currency, money.amount()) == (fen, "CNY", amount)
 
 
 @given(st.integers(0, MAX_FEN))
 def test_the_amount_written_is_the_amount_counted(fen: int) -> None:
-    yuan, _, rest = Money.of(Fen(fen)).amount.partition(".")
+    yuan, _, rest = Money.of(Fen(fen)).amount().partition(".")
     assert (len(rest), int(yuan) * 100 + int(rest)) == (2, fen)
 
 

@@ -1,11 +1,29 @@
-"""Every SQL statement about orders. Nothing here commits, decides a rule, or knows the time: the caller hands it in."""
+"""Every SQL statement about orders. Nothing here commits, decides a rule, or knows the time: the caller hands it in.
+
+What comes with every request is one statement object, made once, whose values are named: SQLAlchemy keeps in it by what
+it is known again, so that it is neither put together nor looked through each time.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +39,15 @@ _REFUNDS: Final = table_of(OrderRefund)
 _ORDER_COLUMNS: Final = [_ORDERS.c[field.name] for field in fields(Order)]
 _EVENT_COLUMNS: Final = [_EVENTS.c[field.name] for field in fields(Event)]
 _ALIVE: Final = _ORDERS.c.del_state == 0
+
+_ORDER_NAMES: Final = tuple(column.name for column in _ORDER_COLUMNS)
+_FIND: Final = select(*_ORDER_COLUMNS).where(_ORDERS.c.sn == bindparam("sn"), _ALIVE)
+_FIND_OF_GUEST: Final = _FIND.where(_ORDERS.c.user_id == bindparam("user_id"))
+_STEPS: Final = (
+    select(*_EVENT_COLUMNS).where(_EVENTS.c.order_sn.in_(bindparam("sns", expanding=True))).order_by(_EVENTS.c.id)
+)
+_ADD: Final = insert(_ORDERS)
+_ADD_STEP: Final = insert(_EVENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +104,21 @@ async def add(connection: AsyncConnection, values: dict[str, Any], *, at: dateti
     Raises:
         IntegrityError: its sn is taken.
     """
-    result = await connection.execute(insert(_ORDERS).values(**values))
+    result = await connection.execute(_ADD, values)
     key = result.inserted_primary_key
     if key is None:
         raise AssertionError("the database numbers its rows")
-    await connection.execute(insert(_EVENTS).values(order_sn=values["sn"], at=at, to_state=values["trade_state"]))
+    await connection.execute(_ADD_STEP, {"order_sn": values["sn"], "at": at, "to_state": values["trade_state"]})
     return int(key[0])
 
 
 async def find(connection: AsyncConnection, sn: str, *, user_id: int | None = None) -> Order | None:
     """The order with this sn; with `user_id`, only where it is that guest's."""
-    statement = select(*_ORDER_COLUMNS).where(_ORDERS.c.sn == sn, _ALIVE)
-    if user_id is not None:
-        statement = statement.where(_ORDERS.c.user_id == user_id)
-    row = (await connection.execute(statement)).one_or_none()
+    if user_id is None:
+        found = await connection.execute(_FIND, {"sn": sn})
+    else:
+        found = await connection.execute(_FIND_OF_GUEST, {"sn": sn, "user_id": user_id})
+    row = found.one_or_none()
     # MySQL compares without regard to case and to blanks at the end; an order has one number, spelt one way.
     return _order(row) if row is not None and row.sn == sn else None
 
@@ -113,19 +141,15 @@ async def standing(
 
 def page_statement(user_id: int, wanted: OrderFilter, window: Window) -> Select[Any]:
     """The statement of `page`, so that a test can ask the database how it would run it."""
-    statement = _matching(select(*_ORDER_COLUMNS), user_id, wanted)
-    if window.after is not None:
-        statement = statement.where(_ORDERS.c.id < window.after)
-    if window.before is not None:
-        statement = statement.where(_ORDERS.c.id > window.before)
-    order_by = _ORDERS.c.id.asc() if window.backwards else _ORDERS.c.id.desc()
-    return statement.order_by(order_by).limit(window.limit)
+    values = _page_values(user_id, wanted, window)
+    return _page_statement(tuple(values), backwards=window.backwards).params(values)
 
 
 async def page(connection: AsyncConnection, user_id: int, wanted: OrderFilter, window: Window) -> list[Order]:
     """A piece of a guest's list, newest first whichever end it was counted from."""
-    rows = (await connection.execute(page_statement(user_id, wanted, window))).all()
-    orders = [_order(row) for row in rows]
+    values = _page_values(user_id, wanted, window)
+    statement = _page_statement(tuple(values), backwards=window.backwards)
+    orders = [_order(row) for row in (await connection.execute(statement, values)).all()]
     return orders[::-1] if window.backwards else orders
 
 
@@ -137,8 +161,7 @@ async def count(connection: AsyncConnection, user_id: int, wanted: OrderFilter) 
 
 async def events(connection: AsyncConnection, sns: Sequence[str]) -> list[Event]:
     """The steps of these orders, oldest first."""
-    statement = select(*_EVENT_COLUMNS).where(_EVENTS.c.order_sn.in_(sns)).order_by(_EVENTS.c.id)
-    return [Event(**row._mapping) for row in await connection.execute(statement)]
+    return [Event(**row._mapping) for row in await connection.execute(_STEPS, {"sns": list(sns)})]
 
 
 async def move(
@@ -258,6 +281,38 @@ async def mark_refunded(connection: AsyncConnection, payment_sn: str, sql_now: C
     return done.rowcount > 0
 
 
+def _page_values(user_id: int, wanted: OrderFilter, window: Window) -> dict[str, Any]:
+    """What a page is asked for by, each under the name that it has in the statement."""
+    values = {
+        "user": user_id,
+        "most": window.limit,
+        "states": None if wanted.states is None else sorted(wanted.states),
+        "start_from": wanted.start_from,
+        "start_to": wanted.start_to,
+        "after": window.after,
+        "before": window.before,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@cache  # as many as there are ways to ask: a few dozen
+def _page_statement(asked: tuple[str, ...], *, backwards: bool) -> Select[Any]:
+    conditions = {
+        "user": _ORDERS.c.user_id == bindparam("user"),
+        "states": _ORDERS.c.trade_state.in_(bindparam("states", expanding=True)),
+        "start_from": _ORDERS.c.live_start_date >= bindparam("start_from"),
+        "start_to": _ORDERS.c.live_start_date <= bindparam("start_to"),
+        "after": _ORDERS.c.id < bindparam("after"),
+        "before": _ORDERS.c.id > bindparam("before"),
+    }
+    return (
+        select(*_ORDER_COLUMNS)
+        .where(_ALIVE, *(condition for name, condition in conditions.items() if name in asked))
+        .order_by(_ORDERS.c.id.asc() if backwards else _ORDERS.c.id.desc())
+        .limit(bindparam("most", type_=Integer()))
+    )
+
+
 def _matching(statement: Select[Any], user_id: int, wanted: OrderFilter) -> Select[Any]:
     statement = statement.where(_ORDERS.c.user_id == user_id, _ALIVE)
     if wanted.states is not None:
@@ -270,4 +325,4 @@ def _matching(statement: Select[Any], user_id: int, wanted: OrderFilter) -> Sele
 
 
 def _order(row: Row[Any]) -> Order:
-    return Order(**row._mapping)
+    return Order(**dict(zip(_ORDER_NAMES, row, strict=True)))

@@ -25,11 +25,14 @@ from graphql import (
 from bff.connection import DEFAULT_PAGE, MAX_PAGE
 from bff.cost import Cost
 from bff.errors import EdgeCode
+from bff.execution.documents import Document
 
 # Tokens of a document; parsing stops there.
 MAX_TOKENS: Final = 1000
 # A list of a list of … doubles with each fragment: numbers stay small enough to be added fast.
 _CAP: Final = 10**9
+# Costs of one document that are kept. A client asks for pages of one size, or of a few.
+_MAX_SIZES: Final = 16
 # Fields with as many values as an argument says, and others, with what is assumed of them.
 _PAGES: Final = frozenset({"userHomestayOrderList"})
 _BATCHES: Final = frozenset({"nodes"})
@@ -41,8 +44,13 @@ LIMITS: Final = Cost(depth=8, root_fields=10, aliases=15, directives=30, fields=
 INTROSPECTION: Final = Cost(depth=20, root_fields=10, aliases=15, directives=30, fields=1000, values=10_000)
 
 
-def check(document: DocumentNode, variables: Mapping[str, Any] | None) -> Cost:
+def check(document: DocumentNode, variables: Mapping[str, Any] | None, asked: set[str] | None = None) -> Cost:
     """Measures every operation of a document, the ones that are not run too: validating them costs as much.
+
+    Args:
+        document: what was sent.
+        variables: the values of its variables.
+        asked: gets the names of those variables of which the cost depends.
 
     Returns:
         The cost of the dearest of them.
@@ -50,7 +58,7 @@ def check(document: DocumentNode, variables: Mapping[str, Any] | None) -> Cost:
     Raises:
         GraphQLError: OPERATION_TOO_COMPLEX; its extensions say which `limit`, its `max` and the `value` found.
     """
-    measure = _Measure(document, variables or {})
+    measure = _Measure(document, variables or {}, set() if asked is None else asked)
     dearest = Cost()
     for operation in document.definitions:
         if isinstance(operation, OperationDefinitionNode):
@@ -62,6 +70,37 @@ def check(document: DocumentNode, variables: Mapping[str, Any] | None) -> Cost:
                     raise _too_complex(limit.name.replace("_", " "), value, most)
             dearest = max(dearest, cost, key=lambda one: one.values)
     return dearest
+
+
+def check_kept(kept: Document, variables: Mapping[str, Any] | None) -> Cost:
+    """The same of a document that is kept: measured once for each size that its variables give to its lists.
+
+    Raises:
+        GraphQLError: as `check`.
+    """
+    given = variables or {}
+    if kept.sizes is not None:
+        cost = kept.costs.get(tuple(_size(given.get(name)) for name in kept.sizes))
+        if cost is not None:
+            return cost
+    asked: set[str] = set()
+    cost = check(kept.node, given, asked)
+    # A document is walked as a whole whatever its variables are, so it asks for the same ones each time.
+    kept.sizes = tuple(sorted(asked))
+    if len(kept.costs) >= _MAX_SIZES:
+        kept.costs.clear()
+    kept.costs[tuple(_size(given.get(name)) for name in kept.sizes)] = cost
+    return cost
+
+
+def _size(value: object) -> tuple[str, int] | None:
+    """All that a variable's value can mean to a cost."""
+    match value:
+        case int(number):
+            return "number", max(0, min(number, MAX_PAGE))
+        case list(values):
+            return "length", len(values)
+    return None
 
 
 def _too_complex(limit: str, value: int, most: int) -> GraphQLError:
@@ -77,11 +116,12 @@ def _asks_only_of_the_schema(selections: SelectionSetNode) -> bool:
 
 
 class _Measure:
-    def __init__(self, document: DocumentNode, variables: Mapping[str, Any]) -> None:
+    def __init__(self, document: DocumentNode, variables: Mapping[str, Any], asked: set[str]) -> None:
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
         self._variables = variables
+        self._asked = asked
         self._known: dict[tuple[str, bool], Cost] = {}
         self._under_way: set[str] = set()
 
@@ -156,7 +196,10 @@ class _Measure:
         for argument in node.arguments or ():
             if argument.name.value == name:
                 value = argument.value
-                return self._variables.get(value.name.value) if isinstance(value, VariableNode) else value
+                if not isinstance(value, VariableNode):
+                    return value
+                self._asked.add(value.name.value)
+                return self._variables.get(value.name.value)
         return None
 
 

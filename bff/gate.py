@@ -69,8 +69,11 @@ class Gate(SchemaExtension):
         document = self.execution_context.graphql_document
         if document is not None:
             # Before the validation, which takes long over what this stops.
-            context.cost = complexity.check(document, self.execution_context.variables)
-            if self._document is not None:
+            variables = self.execution_context.variables
+            if self._document is None:
+                context.cost = complexity.check(document, variables)
+            else:
+                context.cost = complexity.check_kept(self._document, variables)
                 self.execution_context.pre_execution_errors = self._document.errors(self._validate)
         yield
         if document is None or self.execution_context.pre_execution_errors:

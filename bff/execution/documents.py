@@ -7,10 +7,12 @@ operation is meant is found out anew each time; `bff.gate` does so.
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from graphql import DocumentNode, GraphQLError, TokenKind, parse
+
+from bff.cost import Cost
 
 # Documents, and bytes of memory. An edge has as many documents as its clients have, times their versions.
 MAX_DOCUMENTS: Final = 256
@@ -31,10 +33,14 @@ class Document:
     Attributes:
         node: the document; one object for all requests, so that what is known of its operations stays known.
         size: what it takes, in bytes, roughly.
+        sizes: the variables that say how long its lists are, once they are known.
+        costs: what it was found to cost, by what these said.
     """
 
     node: DocumentNode
     size: int
+    sizes: tuple[str, ...] | None = None
+    costs: dict[tuple[object, ...], Cost] = field(default_factory=dict)
     _errors: tuple[GraphQLError, ...] | None = None
 
     def errors(self, validate: Validate) -> list[GraphQLError]:

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from graphql import GraphQLError, get_introspection_query, parse
 
 from bff import complexity
 from bff.complexity import LIMITS, MAX_TOKENS
+from bff.execution.documents import Documents
 from tests.bff import documents
 from tests.bff.client import Client, any_database
 
@@ -98,3 +99,47 @@ def test_a_page_counts_as_long_as_it_is_asked_for() -> None:
 async def test_a_fragment_within_itself_is_left_to_the_validation(client: Client) -> None:
     error = await client.error("{ ...F } fragment F on Query { ...G } fragment G on Query { ...F }")
     assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        ("{ userHomestayOrderList(first: 7) { nodes { sn } } }", [{}, {"first": 100}]),
+        (
+            """query ($n: Int, $m: Int) {
+              a: userHomestayOrderList(first: $n) { nodes { sn } }
+              b: userHomestayOrderList(last: $m) { nodes { ...F } }
+            } fragment F on HomestayOrder { sn title }""",
+            [{}, {"n": 3}, {"m": 3}, {"n": 3, "m": 50}, {"n": True}, {"n": [1, 2, 3]}, {"n": -1}, {"n": 2**70}],
+        ),
+        (
+            "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Homestay { title } } }",
+            [{"ids": ["1"] * count} for count in range(40)] + [{"ids": 3}, {"ids": "3"}, {}],
+        ),
+    ],
+)
+def test_a_document_that_is_kept_costs_the_same(text: str, variables: list[dict[str, Any]]) -> None:
+    kept = Documents(MAX_TOKENS).parse(text)
+    for _ in range(2):
+        for each in variables:
+            assert complexity.check_kept(kept, each) == complexity.check(kept.node, each), each
+    assert 1 <= len(kept.costs) <= 16
+
+
+def test_a_document_that_is_kept_is_measured_once_for_each_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Documents(MAX_TOKENS).parse("query ($n: Int) { userHomestayOrderList(first: $n) { nodes { sn } } }")
+    costs = [complexity.check_kept(kept, {"n": n, "other": n}) for n in (1, 100)]
+    monkeypatch.setattr(complexity, "check", None)
+    assert [complexity.check_kept(kept, {"n": n}) for n in (1, 100)] == costs
+    assert costs[0] != costs[1]
+
+
+def test_what_is_refused_is_refused_again() -> None:
+    text = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Homestay { title } } }"
+    kept = Documents(MAX_TOKENS).parse(text)
+    for ids in (["1"], ["1"] * 20_000, ["1"], ["1"] * 20_000):
+        if len(ids) == 1:
+            complexity.check_kept(kept, {"ids": ids})
+        else:
+            with pytest.raises(GraphQLError):
+                complexity.check_kept(kept, {"ids": ids})

@@ -1,7 +1,7 @@
 """Every answer carries X-Request-Id, and every log line of a request the same id."""
 
 import re
-import uuid
+import secrets
 from typing import Final
 
 import structlog
@@ -25,7 +25,7 @@ class RequestId:
             await self.app(scope, receive, send)
             return
         given = next((value for name, value in scope["headers"] if name == HEADER), b"")
-        request_id = given.decode() if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
+        request_id = given.decode() if _ACCEPTED.fullmatch(given) else secrets.token_hex(16)
         header = (HEADER, request_id.encode())
         scope.setdefault("state", {})["request_id"] = request_id
 

@@ -4,8 +4,11 @@ Those of the existing system are signed with a key that both sides know (HS256);
 installation's choice with one that only it has (RS256 or ES256). Both name the guest by the integer claim `jwtUserId`.
 """
 
+import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, Final, Self
 
 import jwt
@@ -18,6 +21,11 @@ CLAIM: Final = "jwtUserId"
 LEEWAY: Final = 10
 # gRPC's metadata and most proxies take 8 KiB of headers in all.
 MAX_LENGTH: Final = 4096
+
+# Good tokens that are kept, some 300 bytes each; who was here longest ago goes first.
+MAX_KNOWN: Final = 10_000
+# Seconds for which one of an issuer's is kept, so that a key that it withdraws opens nothing for long.
+KNOWN_FOR: Final = 60.0
 
 _OWN: Final = "HS256"
 _MAX_INT64: Final = 2**63 - 1
@@ -46,6 +54,35 @@ class Caller:
     expires_at: datetime
 
 
+class _Known:
+    """Tokens that were good a moment ago: to check a signature again costs more than all else that is done with it.
+
+    They are kept by their SHA-256, so that none can be read out of the memory of a process. Bad ones are not kept:
+    anybody can make as many as they like.
+    """
+
+    def __init__(self) -> None:
+        self._callers: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
+
+    def get(self, name: bytes) -> Caller | None:
+        """Whom a token speaks for; None where it has to be read."""
+        caller, until = self._callers.get(name, (None, 0.0))
+        if caller is None:
+            return None
+        if time.time() >= until:
+            del self._callers[name]
+            return None
+        self._callers.move_to_end(name)
+        return caller
+
+    def add(self, name: bytes, caller: Caller, seconds: float | None) -> None:
+        """Keeps a token for so many seconds (None for no limit of its own), and never longer than it is good."""
+        end = caller.expires_at.timestamp() + LEEWAY
+        self._callers[name] = caller, end if seconds is None else min(end, time.time() + seconds)
+        if len(self._callers) > MAX_KNOWN:
+            self._callers.popitem(last=False)
+
+
 class Tokens:
     """Signs tokens with one key, and reads those of this key and of an issuer's.
 
@@ -67,6 +104,7 @@ class Tokens:
         if audience:
             self._said["aud"] = audience
         self._required = ["exp", "iat", *self._said]
+        self._known = _Known()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -88,9 +126,14 @@ class Tokens:
         """
         if len(token) > MAX_LENGTH:
             raise InvalidToken("The token is too long.")
-        if self._issuer_keys is None:
-            return self._read(token, self._key)
-        return self._read(token, await self._key_of(token, self._issuer_keys))
+        name = sha256(token.encode(errors="surrogatepass")).digest()
+        caller = self._known.get(name)
+        if caller is None:
+            key = self._key if self._issuer_keys is None else await self._key_of(token, self._issuer_keys)
+            caller = self._read(token, key)
+            # The issuer may withdraw its key.
+            self._known.add(name, caller, KNOWN_FOR if isinstance(key, jwt.PyJWK) else None)
+        return caller
 
     async def _key_of(self, token: str, issuer_keys: IssuerKeys) -> str | jwt.PyJWK:
         try:

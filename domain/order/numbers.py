@@ -20,4 +20,5 @@ def trade_code() -> str:
 
 
 def _random(length: int) -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    # Each letter has as many of the 256 values of a byte, so that none is likelier than another.
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(length))

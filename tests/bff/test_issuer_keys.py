@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from bff import issuer_keys
 from bff.http_server import HttpServer
 from bff.issuer_keys import COOL_DOWN, DEADLINE, KEPT, MAX_ANSWER, IssuerKeys
-from bff.tokens import InvalidToken, Tokens, UncheckedToken
+from bff.tokens import KNOWN_FOR, InvalidToken, Tokens, UncheckedToken
 from tests.bff.client import KEY
 from tests.bff.issuer import URL, Issuer, ec_key, pem, rsa_key, shown, signed
 
@@ -53,7 +53,10 @@ def keys(issuer: Issuer, now: Clock) -> IssuerKeys:
 
 
 @pytest.fixture
-def tokens(keys: IssuerKeys) -> Tokens:
+def tokens(keys: IssuerKeys, monkeypatch: pytest.MonkeyPatch) -> Tokens:
+    """Each token is read each time: it is its key that is asked about here."""
+    assert KNOWN_FOR == 60
+    monkeypatch.setattr("bff.tokens.KNOWN_FOR", 0.0)
     return Tokens(KEY, keys)
 
 
@@ -240,6 +243,22 @@ async def test_a_key_that_was_withdrawn_opens_nothing_for_long(
     assert issuer.asked == 2
     assert "not valid" in await refused(tokens, signed(OLD, "RS256", "old"))
     assert await guest(tokens, signed(NEW, "RS256", "new")) == 7
+
+
+async def test_a_token_of_the_issuer_is_known_for_a_while_and_then_its_key_is_asked_for(
+    tokens: Tokens, keys: IssuerKeys, issuer: Issuer, now: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bff.tokens.KNOWN_FOR", 0.3)
+    token = signed(OLD, "RS256", "old")
+    assert await guest(tokens, token) == 7
+    issuer.keys = [shown("new", NEW)]
+    now.time += KEPT
+    await guest(tokens, signed(OLD, "RS256", "old", jwtUserId=8))
+    await settled(keys)
+    # Its key is gone, and it was good a moment ago.
+    assert await guest(tokens, token) == 7
+    await asyncio.sleep(0.3)
+    assert "not valid" in await refused(tokens, token)
 
 
 def broken() -> httpx.Response:

@@ -1,3 +1,4 @@
+import asyncio
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -5,7 +6,7 @@ from typing import Any
 import jwt
 import pytest
 
-from bff.tokens import MAX_LENGTH, InvalidToken, Tokens, bearer
+from bff.tokens import LEEWAY, MAX_LENGTH, InvalidToken, Tokens, bearer
 from tests.bff.client import KEY, TOKENS
 
 MINUTE = timedelta(minutes=1)
@@ -98,6 +99,44 @@ async def test_a_token_that_is_too_long_is_not_looked_into() -> None:
     token = encoded(note="x" * MAX_LENGTH)
     assert "too long" in await reason(token)
     assert "too long" in await reason("x" * (MAX_LENGTH + 1))
+
+
+async def test_a_token_that_is_known_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens, token = Tokens(KEY), encoded()
+    caller = await tokens.caller(token)
+    monkeypatch.setattr(jwt, "decode", None)
+    assert await tokens.caller(token) == caller
+    with pytest.raises(TypeError):
+        await tokens.caller(encoded(jwtUserId=8))
+
+
+async def test_a_token_that_is_known_ends_all_the_same() -> None:
+    end = math.ceil(datetime.now(UTC).timestamp()) + 1
+    token = encoded(exp=end - LEEWAY)
+    assert await user_id(token) == await user_id(token) == 7
+    await asyncio.sleep(end - datetime.now(UTC).timestamp())
+    assert await reason(token) == "The token has expired."
+
+
+async def test_those_who_were_here_last_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bff.tokens.MAX_KNOWN", 2)
+    tokens, (first, second, third) = Tokens(KEY), [encoded(jwtUserId=number) for number in (1, 2, 3)]
+    for token in (first, second, first, third):
+        await tokens.caller(token)
+    monkeypatch.setattr(jwt, "decode", None)
+    assert [(await tokens.caller(token)).user_id for token in (first, third)] == [1, 3]
+    with pytest.raises(TypeError):
+        await tokens.caller(second)
+
+
+async def test_a_bad_token_is_never_known() -> None:
+    tokens = Tokens(KEY)
+    token = encoded()
+    await tokens.caller(token)
+    for bad in (token[:-1], token + "A", token + " ", token[1:]):
+        assert await reason(bad, tokens)
+        assert await reason(bad, tokens)
+    assert len(tokens._known._callers) == 1
 
 
 async def test_a_token_of_another_key_is_not_valid() -> None:

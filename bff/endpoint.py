@@ -1,8 +1,9 @@
 """/graphql: bytes to bytes. The GraphQL-over-HTTP rules live here; what a field means does not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -14,11 +15,12 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
-from strawberry.exceptions import ConnectionRejectionError
+from strawberry.exceptions import ConnectionRejectionError, MissingQueryError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.execution import ExecutionResult, PreExecutionError
+from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
 from bff import idempotency_key, request_body
@@ -35,6 +37,8 @@ PREFLIGHT: Final = ("GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-
 
 GRAPHQL_JSON: Final = "application/graphql-response+json"
 EVENTS: Final = "text/event-stream"
+
+_BY_POST: Final = OperationType.from_http("POST")
 
 # Seconds for an answer: above what asking the database and two services may take, below the server's grace at a stop.
 BUDGET: Final = 9.0
@@ -74,10 +78,33 @@ class Endpoint(GraphQL[RequestContext, None]):
         if request.method != "POST" and not _is_safe_get(request):
             reason = f"Operations are sent by POST; queries also by GET, with a header {PREFLIGHT[0]}."
             return _refuse(request, HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, reason))
+        media_type = answer_type(request.headers.get("accept"))
         try:
+            if request.method == "POST" and media_type != EVENTS:
+                return await self._post(request, media_type)
             return await self.run(request)
         except HTTPException as refused:
             return _refuse(request, refused)
+
+    async def _post(self, request: Request, media_type: str) -> Response:
+        """The one answer to a POST, which is what most requests want: the steps of Strawberry's view, and no adapters.
+
+        Raises:
+            HTTPException: nothing was executed, or there was no answer in time.
+        """
+        context = await self._context(request)
+        said = await request_body.read_post(request)
+        query = await self.edge.documents.text(said)
+        execution = self.schema.execute(
+            query,
+            variable_values=said.variables,
+            context_value=context,
+            operation_name=said.operation_name,
+            allowed_operation_types=_BY_POST,
+            operation_extensions=said.extensions,
+        )
+        result = await self._carried_out(execution, query, said)
+        return _response(self.edge.answer(result, request_id(request)), f"{media_type}; charset=utf-8")
 
     def should_render_graphql_ide(self, request: object) -> bool:  # noqa: ARG002 -- Strawberry's signature
         """The explorer has an address of its own."""
@@ -85,6 +112,9 @@ class Endpoint(GraphQL[RequestContext, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> RequestContext:  # noqa: ARG002 -- Strawberry's signature
         """Who is asking, with a request's own loaders."""
+        return await self._context(request)
+
+    async def _context(self, request: Request | WebSocket) -> RequestContext:
         edge = self.edge
         keys = request.headers.getlist(idempotency_key.HEADER)
         context = RequestContext(edge.orders, edge.following, edge.allowance, request_id(request), keys)
@@ -133,31 +163,37 @@ class Endpoint(GraphQL[RequestContext, None]):
         )
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- passed through
-        """Executes in time, and answers an operation that the document does not have as GraphQL wants it answered."""
+        """Executes what does not come by POST, or wants events."""
         data: GraphQLRequestData = kwargs["request_data"]
         kwargs["context"].streams = data.protocol == "sse"
+        said = Said(data.query, None, data.variables, data.operation_name, data.extensions or {})
+        return await self._carried_out(super().execute_operation(*args, **kwargs), data.query, said)
+
+    async def _carried_out(self, execution: Awaitable[Any], query: str | None, said: Said) -> Any:  # noqa: ANN401 -- as executed
+        """Executes in time, and answers an operation that the document does not have as GraphQL wants it answered."""
         try:
             # What is asked of others on the way gets no more time than is left.
             with deadline.budget(BUDGET):
                 async with asyncio.timeout(BUDGET):
-                    result = await super().execute_operation(*args, **kwargs)
+                    result = await execution
         except TimeoutError:
             reason = f"There was no answer within {BUDGET:.0f} s. A mutation may have been carried out or not."
             raise Refused(HTTPStatus.GATEWAY_TIMEOUT, reason, EdgeCode.UPSTREAM_UNAVAILABLE) from None
-        except HTTPException as refused:
-            if isinstance(refused.__cause__, CannotGetOperationTypeError):
-                error = GraphQLError(
-                    "The document has no such operation.",
-                    extensions={"code": EdgeCode.OPERATION_RESOLUTION_FAILURE},
-                )
-                return PreExecutionError(data=None, errors=[error])
-            if isinstance(refused.__cause__, InvalidOperationTypeError):
-                raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "Only queries are sent by GET.") from refused
+        except (HTTPException, CannotGetOperationTypeError, MissingQueryError) as refused:
+            match refused.__cause__ if isinstance(refused, HTTPException) else refused:
+                case CannotGetOperationTypeError():
+                    error = GraphQLError(
+                        "The document has no such operation.",
+                        extensions={"code": EdgeCode.OPERATION_RESOLUTION_FAILURE},
+                    )
+                    return PreExecutionError(data=None, errors=[error])
+                case InvalidOperationTypeError():
+                    raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "Only queries are sent by GET.") from refused
+                case MissingQueryError():
+                    raise Refused(HTTPStatus.BAD_REQUEST, "No GraphQL query found in the request") from refused
             raise
         if isinstance(result, ExecutionResult) and not isinstance(result, PreExecutionError):
-            await self.edge.documents.passed(
-                Said(data.query, None, data.variables, data.operation_name, data.extensions or {})
-            )
+            await self.edge.documents.passed(Said(query, None, said.variables, said.operation_name, said.extensions))
         return result
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
@@ -174,17 +210,8 @@ class Endpoint(GraphQL[RequestContext, None]):
     def create_response(
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
     ) -> Response:
-        """The answer; its status tells of the operation only to who asked by the newer media type."""
-        media_type = sub_response.headers["content-type"]
-        status = 200
-        if media_type.startswith(GRAPHQL_JSON) and isinstance(response_data, dict) and "data" not in response_data:
-            status = _status(cast("dict[str, Any]", response_data))
-        response = Response(orjson.dumps(response_data), status_code=status, media_type=media_type)
-        if status == HTTPStatus.UNAUTHORIZED:
-            response.headers["www-authenticate"] = "Bearer"
-        elif status == HTTPStatus.TOO_MANY_REQUESTS:
-            response.headers["retry-after"] = str(_retry_after(cast("dict[str, Any]", response_data)))
-        return response
+        """The answer."""
+        return _response(response_data, sub_response.headers["content-type"])
 
     async def create_streaming_response(
         self,
@@ -195,6 +222,19 @@ class Endpoint(GraphQL[RequestContext, None]):
     ) -> Response:
         """The answer as server-sent events."""
         return StreamingResponse(_with_line_feeds(stream()), headers=headers)
+
+
+def _response(answer: GraphQLHTTPResponse | list[GraphQLHTTPResponse], media_type: str) -> Response:
+    """The answer; its status tells of the operation only to who asked by the newer media type."""
+    status = 200
+    if media_type.startswith(GRAPHQL_JSON) and isinstance(answer, dict) and "data" not in answer:
+        status = _status(cast("dict[str, Any]", answer))
+    response = Response(orjson.dumps(answer), status_code=status, media_type=media_type)
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["www-authenticate"] = "Bearer"
+    elif status == HTTPStatus.TOO_MANY_REQUESTS:
+        response.headers["retry-after"] = str(_retry_after(cast("dict[str, Any]", answer)))
+    return response
 
 
 async def _with_line_feeds(events: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -208,6 +248,7 @@ def request_id(request: Request | WebSocket) -> str:
     return str(request.scope["state"]["request_id"])
 
 
+@lru_cache(maxsize=256)
 def answer_type(accept: str | None) -> str:
     """The media type of the answer: what the client prefers of the three, plain JSON where it does not say.
 

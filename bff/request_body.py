@@ -58,10 +58,18 @@ async def read(request: AsyncHTTPRequestAdapter) -> Said:
     """
     if request.method == "GET":
         return said(_parameters(request.query_params))
-    media_type, parameters = parse_content_type(request.content_type or "")
-    if media_type.lower() != JSON or parameters.get("charset", "utf-8").lower() != "utf-8":
+    return await read_post(request._request)  # type: ignore[attr-defined]  # noqa: SLF001 -- the adapter hides the stream
+
+
+async def read_post(request: Request) -> Said:
+    """Reads a request's JSON body.
+
+    Raises:
+        Refused: it has no such form; nothing was executed.
+    """
+    if not _is_json(request.headers.get("content-type", "")):
         raise Refused(415, "The body must be application/json in UTF-8.")
-    return said(_parse(await _read(request._request)))  # type: ignore[attr-defined]  # noqa: SLF001 -- the adapter hides the stream
+    return said(_parse(await _read(request)))
 
 
 def said(members: object) -> Said:
@@ -79,6 +87,13 @@ def said(members: object) -> Said:
         operation_name=_member(members, "operationName", str) or None,
         extensions=_member(members, "extensions", dict) or {},
     )
+
+
+def _is_json(content_type: str) -> bool:
+    if content_type == JSON:
+        return True  # as nearly everybody says it
+    media_type, parameters = parse_content_type(content_type)
+    return media_type.lower() == JSON and parameters.get("charset", "utf-8").lower() == "utf-8"
 
 
 async def _read(request: Request) -> bytes:

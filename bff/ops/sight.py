@@ -120,13 +120,13 @@ class Sight:
 
     async def look(self) -> View:
         """Looks at everything at once."""
-        database, orders, letters, queues, messages, *upstreams = await asyncio.gather(
+        database, orders, letters, queues, messages, upstreams = await asyncio.gather(
             self._ping(),
             _seen(lambda: self._database.read(lambda connection: outlook.look(connection, self._clock))),
             _seen(lambda: self.outbox.overview(SHOWN)),
             _seen(lambda: asyncio.to_thread(depths, self._broker)),
             _seen(lambda: asyncio.to_thread(self._dead_messages)),
-            *(upstream_health.ask(channel) for channel in self._upstreams.values()),
+            self._ask_upstreams(),
         )
         return View(
             at=self._clock.now(),
@@ -136,7 +136,7 @@ class Sight:
             letters=letters,
             queues=queues,
             messages=messages,
-            upstreams=dict(zip(self._upstreams, upstreams, strict=True)),
+            upstreams=upstreams,
             calls=_calls(),
             closed={by: _closed(by) for by in ("message", "sweep")},
         )
@@ -147,6 +147,10 @@ class Sight:
         if isinstance(found, Missing):
             return Health(well=False, said=found.reason)
         return Health(well=True, said=self._database.engine.dialect.name, seconds=time.perf_counter() - started)
+
+    async def _ask_upstreams(self) -> dict[str, Health]:
+        answers = await asyncio.gather(*(upstream_health.ask(channel) for channel in self._upstreams.values()))
+        return dict(zip(self._upstreams, answers, strict=True))
 
     def _pool(self) -> Pool | None:
         pool = self._database.engine.pool

@@ -2,6 +2,7 @@
 
 import html
 import re
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 import dramatiq
 import httpx
 import sqlalchemy as sa
+from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 from grpc import aio
 from starlette.applications import Starlette
@@ -26,10 +28,13 @@ from domain.outbox import Outbox
 from tests.bff.edges import edge_of
 from tests.conftest import NOW
 from tests.order.rows import EVENTS, ORDERS, REFUNDS, create_row
+from workers.broker import CLOSING_QUEUE
 from workers.queue_depths import QUEUES
 
 TOKEN: Final = "a token of more than sixteen characters"
 GRACE: Final = timedelta(seconds=10)
+# What a page must not take for a script of its own.
+DIED_OF: Final = "<script>alert(1)</script>"
 
 
 def queues_here() -> StubBroker:
@@ -161,3 +166,24 @@ async def fill(database: Database, clock: Clock) -> None:
     await database.write(
         lambda connection: outbox.add(connection, letters.CHANGED, waiting, clock.sql_now(ago=timedelta(minutes=2)))
     )
+
+
+def message(sn: str, *, sent: float = 0, queue: str = CLOSING_QUEUE) -> dramatiq.Message[None]:
+    """A message that was sent some seconds ago."""
+    return dramatiq.Message(
+        queue_name=queue,
+        actor_name="order.close_unpaid",
+        args=(sn,),
+        kwargs={},
+        options={},
+        message_timestamp=int((time.time() - sent) * 1000),
+    )
+
+
+def bury(broker: RedisBroker, *dead: dramatiq.Message[None]) -> list[str]:
+    """Has messages dead, as both brokers keep them."""
+    for each in dead:
+        live = f"{broker.namespace}:{each.queue_name}"
+        broker.client.hset(f"{live}.XQ.msgs", each.message_id, each.copy(options={"error": DIED_OF}).encode())
+        broker.client.zadd(f"{live}.XQ", {each.message_id: time.time() * 1000})
+    return [each.message_id for each in dead]

@@ -1,12 +1,11 @@
 """The operators' page: who may see it, what it shows, and what people do there."""
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from http import HTTPStatus
 
-import httpx
 import pytest
 
 from bff import programs
@@ -19,22 +18,21 @@ from domain import outbox, rpc
 from domain.database import Database
 from domain.engine import create_engine
 from domain.order import letters
+from domain.order.pricing import Rules
 from domain.order.room import OrderRoom, assemble
 from domain.outbox import LetterState, Outbox
 from tests.bff.client import any_database
 from tests.bff.edges import edge_of
-from tests.bff.operators import GRACE, TOKEN, Operator, app_of, fill, rows, section, tiles, words
+from tests.bff.operators import TOKEN, Operator, app_of, fill, rows, section, tiles, words
 from tests.clock import FrozenClock
 from tests.conftest import NOW, PAY_WINDOW, SHANGHAI
 from tests.fakes import FakePayments, FakeTimer, FakeTravel
 from tests.servers import free_port
-from domain.order.pricing import Rules
 from workers import bootstrap
 from workers.figures import MESSAGE, SWEEP
 from workers.settings import Settings
-from datetime import timedelta
 
-PLANTED = "<script>alert(\'1\')</script>"
+PLANTED = "<script>alert('1')</script>"
 
 
 @pytest.fixture

@@ -1,21 +1,19 @@
 """The operators' page over a Redis: its queues, and its dead messages."""
 
-import time
 from collections.abc import AsyncIterator, Iterator
 
-import dramatiq
 import pytest
 from dramatiq.brokers.redis import RedisBroker
 
 from domain.order.room import OrderRoom
 from tests.bff.client import any_database
-from tests.bff.operators import Operator, app_of, rows, section, tiles, words
+from tests.bff.operators import DIED_OF, Operator, app_of, bury, message, rows, section, tiles, words
 from tests.servers import Redis
 from workers.broker import CLOSING_QUEUE, PAYMENT_QUEUE
 from workers.sorted_set_broker import SortedSetBroker, connect
 
 pytestmark = any_database
-PLANTED = "<script>alert(1)</script>"
+PLANTED = DIED_OF
 
 
 @pytest.fixture(params=["ours", "dramatiq's"])
@@ -36,27 +34,6 @@ async def operator(room: OrderRoom, broker: RedisBroker) -> AsyncIterator[Operat
     async with made.http:
         await made.sign_in()
         yield made
-
-
-def message(sn: str, *, sent: float = 0, queue: str = CLOSING_QUEUE) -> dramatiq.Message[None]:
-    """A message that was sent some seconds ago."""
-    return dramatiq.Message(
-        queue_name=queue,
-        actor_name="order.close_unpaid",
-        args=(sn,),
-        kwargs={},
-        options={},
-        message_timestamp=int((time.time() - sent) * 1000),
-    )
-
-
-def bury(broker: RedisBroker, *dead: dramatiq.Message[None]) -> list[str]:
-    """Has messages dead, as both brokers keep them."""
-    for each in dead:
-        live = f"{broker.namespace}:{each.queue_name}"
-        broker.client.hset(f"{live}.XQ.msgs", each.message_id, each.copy(options={"error": PLANTED}).encode())
-        broker.client.zadd(f"{live}.XQ", {each.message_id: time.time() * 1000})
-    return [each.message_id for each in dead]
 
 
 async def test_the_queues_show_their_depths_and_ages(operator: Operator, broker: RedisBroker) -> None:

@@ -1,4 +1,4 @@
-"""The Starlette application: /graphql, the explorer's page and the operators', health and figures. Wires; decides nothing."""
+"""The Starlette application: /graphql, the pages, health and figures. Wires; decides nothing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -119,9 +119,7 @@ def _watched(settings: Settings, database: Database, *, letters: bool = True, or
     return [server]
 
 
-def _http(
-    settings: Settings, room: OrderRoom, documents: Documents, ops_routes: Sequence[BaseRoute]
-) -> HttpServer:
+def _http(settings: Settings, room: OrderRoom, documents: Documents, ops_routes: Sequence[BaseRoute]) -> HttpServer:
     token = (lambda: demo_token(settings)) if settings.gives_tokens else None
     page = (
         explorer.routes(

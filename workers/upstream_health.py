@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import grpc
 from grpc import aio
@@ -30,9 +30,11 @@ class Health:
 
 async def ask(channel: aio.Channel) -> Health:
     """Asks a service by gRPC's health protocol. One that does not know it answers all the same, and that is enough."""
+    # Its types know nothing of its methods.
+    stub: Any = health_pb2_grpc.HealthStub(channel)
     started = time.perf_counter()
     try:
-        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=WITHIN)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=WITHIN)
     except aio.AioRpcError as error:
         if error.code() in {grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND}:
             return Health(well=True, said="answers, and tells nothing of its health", seconds=_since(started))

@@ -1,5 +1,6 @@
 """The operators' page as HTML: plain, without a script, whatever it shows escaped."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ from domain.order.outlook import Outlook
 from domain.outbox import MOST_COUNTED, Overview
 from workers.broker import CLOSING_QUEUE
 
+# What stands where nobody knows.
+UNKNOWN: Final = "\N{EN DASH}"
 # Seconds between two looks of a page that is left open.
 REFRESH: Final = 15
 # Seconds by which an order has closed, as is promised.
@@ -60,7 +63,7 @@ def _create_environment() -> Environment:
 def span(delta: timedelta | None) -> str:
     """A length of time in its two largest units."""
     if delta is None:
-        return "–"
+        return UNKNOWN
     seconds = delta.total_seconds()
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
@@ -93,9 +96,7 @@ def render(template: str, **values: Any) -> str:  # noqa: ANN401 -- whatever the
     return ENVIRONMENT.get_template(template).render(values)
 
 
-def overview(
-    view: View, *, key: str, done: str, refreshes: bool, grace: timedelta, works: bool
-) -> str:
+def overview(view: View, *, key: str, done: str, refreshes: bool, grace: timedelta, works: bool) -> str:
     """Returns the page of everything.
 
     Args:
@@ -138,8 +139,7 @@ def _lag(lags: Sequence[float]) -> Chart:
     edges = [0.0, *EDGES, float("inf")]
     labels = [*(f"≤ {edge:g} s" for edge in EDGES), f"> {EDGES[-1]:g} s"]
     counts = [
-        sum(lower < lag <= upper or (lag == lower == 0.0) for lag in lags)
-        for lower, upper in zip(edges, edges[1:], strict=False)
+        sum(lower < lag <= upper or (lag == lower == 0.0) for lag in lags) for lower, upper in itertools.pairwise(edges)
     ]
     return chart([*zip(labels, counts, strict=True)], late_from=EDGES.index(PROMISED) + 1)
 

@@ -143,7 +143,7 @@ async def _lags(connection: AsyncConnection, clock: Clock, now: datetime) -> tup
         .order_by(steps.c.id.desc())
         .limit(LAGS)
     )
-    closed = {sn: at for sn, at in await connection.execute(closings)}
+    closed: dict[str, datetime] = {row.order_sn: row.at for row in await connection.execute(closings)}
     lags: list[float] = []
     # Asked by their numbers: MySQL joins no columns of two collations, and the existing system's table has its own.
     sns = [*closed]

@@ -9,7 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import tracing
 from domain.columns import table_of
-from domain.outbox.models import MAX_ERROR, MOST_COUNTED, DeadLetter, Letter, LetterState, OutboxLetter, Overview, Waiting
+from domain.outbox.models import (
+    MAX_ERROR,
+    MOST_COUNTED,
+    DeadLetter,
+    Letter,
+    LetterState,
+    OutboxLetter,
+    Overview,
+    Waiting,
+)
 
 _LETTERS: Final = table_of(OutboxLetter)
 # A member of the stored payload that is none of the letter's: put in and taken out here, and never delivered. Only

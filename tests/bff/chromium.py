@@ -49,7 +49,7 @@ class Page:
     async def until(self, script: str) -> None:
         """Waits until a script finds something."""
         async with asyncio.timeout(PATIENCE):
-            while not await self._finds(script):
+            while not await self._finds(script):  # noqa: ASYNC110 -- a page calls nobody back
                 await asyncio.sleep(0.05)
 
     async def _finds(self, script: str) -> bool:
@@ -124,7 +124,7 @@ async def _address(profile: Path) -> str:
     """Where the browser listens, which it writes down once it does."""
     written = profile / "DevToolsActivePort"
     async with asyncio.timeout(PATIENCE):
-        while not await asyncio.to_thread(written.exists) or "\n" not in (said := written.read_text("utf-8")):
+        while not await asyncio.to_thread(written.exists) or "\n" not in (said := written.read_text("utf-8")):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     port, path = said.split("\n")[:2]
     return f"ws://127.0.0.1:{port}{path}"

@@ -96,7 +96,8 @@ def section(page: str, name: str) -> str:
 
 
 def words(markup: str) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
+    text = html.unescape(re.sub(r"<[^>]*>", " ", markup)).replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    return " ".join(text.split())
 
 
 def rows(page: str, name: str) -> list[list[str]]:
@@ -113,7 +114,9 @@ def tiles(page: str) -> dict[str, list[str]]:
     return {
         words(name).removesuffix(" ✗ look"): [words(value), words(note)]
         for name, value, note in re.findall(
-            r'<span class="name">(.*?)</span>\s*<strong>(.*?)</strong>\s*<span class="faint">(.*?)</span>', page, re.DOTALL
+            r'<span class="name">(.*?)</span>\s*<strong>(.*?)</strong>\s*<span class="faint">(.*?)</span>',
+            page,
+            re.DOTALL,
         )
     }
 
@@ -121,8 +124,8 @@ def tiles(page: str) -> dict[str, list[str]]:
 async def fill(database: Database, clock: Clock) -> None:
     """An installation with a little of everything.
 
-    Orders close in 30 s, 90 s (two) and 10.5 min; one is 42 s overdue. Three closed unpaid: 0.4, 12 and 40 s late; one was
-    given up by its guest, and one closed two hours ago. Two refunds are due. Two letters wait, two are dead.
+    Orders close in 30 s, 90 s (two) and 10.5 min; one is 42 s overdue. Three closed unpaid, 0.4, 12 and 40 s late; one
+    was given up by its guest, and one closed two hours ago. Two refunds are due. Two letters wait, two are dead.
     """
     seconds = (30, 90, 90, 630, -42)
     soon = [create_row(close_at=NOW + timedelta(seconds=each)) for each in seconds]
@@ -145,7 +148,13 @@ async def fill(database: Database, clock: Clock) -> None:
         for row, (_, lag, reason) in reversed([*zip(closed, ended, strict=True)])
     ]
     refunds = [
-        {"payment_sn": f"PMT{number}", "order_sn": f"HSO{number}", "total": 59_800 + number, "requested_at": at, "refunded_at": back}
+        {
+            "payment_sn": f"PMT{number}",
+            "order_sn": f"HSO{number}",
+            "total": 59_800 + number,
+            "requested_at": at,
+            "refunded_at": back,
+        }
         for number, (at, back) in enumerate(
             [(NOW - timedelta(minutes=3), None), (NOW - timedelta(hours=5), None), (NOW - timedelta(days=1), NOW)]
         )

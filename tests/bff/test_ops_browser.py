@@ -1,4 +1,4 @@
-"""The operators' page in a browser: what an operator does works, under its policy; pictures are left in var/ to look at."""
+"""The operators' page in a browser: what people do there works, under its policy. Pictures of it are left in var/."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

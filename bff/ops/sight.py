@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import dramatiq
 import redis
+import structlog
 from dramatiq.brokers.redis import RedisBroker
 from grpc import aio
 from prometheus_client import REGISTRY
@@ -29,6 +30,7 @@ from workers.dead_messages import DeadMessage, DeadMessages
 from workers.queue_depths import QUEUES, Depth, depths
 from workers.upstream_health import Health
 
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 # Seconds; what takes longer is shown as missing.
@@ -173,6 +175,10 @@ async def _seen(ask: Callable[[], Awaitable[T]]) -> T | Missing:
     except redis.RedisError as error:
         # Its words may be an address with a password.
         return Missing(f"the broker can't be asked: {type(error).__name__}")
+    except Exception as error:
+        # A bug, or tables that are not ours. People look here when much is wrong, and are to see the rest.
+        log.exception("a part of the operators' page can't be shown")
+        return Missing(f"it failed: {type(error).__name__}; the log says why")
 
 
 def _calls() -> list[Calls]:

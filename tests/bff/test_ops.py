@@ -7,6 +7,8 @@ from datetime import timedelta
 from http import HTTPStatus
 
 import pytest
+import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from bff import programs
 from bff.app import create_app
@@ -310,6 +312,19 @@ async def test_a_database_that_is_away_is_told_and_the_rest_still_is(clock: Froz
     assert "can't be shown" in words(section(page, "letters"))
     assert rows(page, "queues")[0][0] == "order.closing"
     assert "secret" not in page
+
+
+@any_database
+async def test_tables_that_are_not_there_are_told_and_the_rest_still_is(
+    operator: Operator, database: Database, clock: FrozenClock
+) -> None:
+    await fill(database, clock)
+    await database.write(lambda connection: connection.execute(sa.text("drop table homestay_order_refund")))
+    with capture_logs() as logs:
+        page = await operator.see()
+    assert "it failed: OperationalError" in words(section(page, "orders"))
+    assert [row[0] for row in rows(page, "letters")] == ["2", "1"]
+    assert [each["event"] for each in logs] == ["a part of the operators' page can't be shown"]
 
 
 def test_bars_stand_on_a_scale_of_round_numbers() -> None:

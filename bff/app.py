@@ -1,4 +1,4 @@
-"""The Starlette application: /graphql, the explorer page, health and figures. Wires; decides nothing."""
+"""The Starlette application: /graphql, the pages, health and figures. Wires; decides nothing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,6 +26,7 @@ def create_app(
     database: Database,
     metrics: Metrics | None = None,
     explorer_routes: Sequence[BaseRoute] = (),
+    ops_routes: Sequence[BaseRoute] = (),
     origins: Sequence[str] = (),
     production: bool = False,
 ) -> Starlette:
@@ -36,6 +37,7 @@ def create_app(
         database: asked by /readyz.
         metrics: answers /metrics; None where nobody watches.
         explorer_routes: the GraphiQL page's, none where it is off.
+        ops_routes: the operators' page's, likewise.
         origins: whose pages may ask from a browser, beside our own.
         production: whether real guests are served, who are to come by TLS alone.
     """
@@ -48,6 +50,7 @@ def create_app(
             Route("/readyz", _readiness(database)),
             *([Route("/metrics", metrics.answer, methods=["GET"])] if metrics else []),
             *explorer_routes,
+            *ops_routes,
         ],
         middleware=guards.around_all(origins=origins, production=production),
     )

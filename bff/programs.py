@@ -1,10 +1,12 @@
 """What each command of `homestay` runs: which services, in which order. Building them is the bootstrap's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
+
+from starlette.routing import BaseRoute
 
 from bff import explorer, persisted, schema
 from bff.allowance import Allowance
@@ -50,8 +52,12 @@ def demo_token(settings: Settings) -> str:
 async def run_all(settings: Settings, greet: Callable[[HttpServer], None]) -> None:
     """The whole product in one process; what has no address is served from inside."""
     sender = Sender(actors.broker)
-    async with bootstrap.open_orders(settings, sender) as room, _open_documents(settings) as documents:
-        http = _http(settings, room, documents)
+    async with (
+        bootstrap.open_orders(settings, sender) as room,
+        _open_documents(settings) as documents,
+        _open_ops(settings, room, works=True) as ops_routes,
+    ):
+        http = _http(settings, room, documents, ops_routes)
         services: list[Service] = [sender]
         if not settings.travel_addr:
             services.append(await _travel(settings, room.database))
@@ -64,8 +70,12 @@ async def run_all(settings: Settings, greet: Callable[[HttpServer], None]) -> No
 async def run_bff(settings: Settings, greet: Callable[[HttpServer], None]) -> None:
     """The GraphQL edge alone."""
     sender = Sender(actors.broker)
-    async with bootstrap.open_orders(settings, sender) as room, _open_documents(settings) as documents:
-        http = _http(settings, room, documents)
+    async with (
+        bootstrap.open_orders(settings, sender) as room,
+        _open_documents(settings) as documents,
+        _open_ops(settings, room, works=False) as ops_routes,
+    ):
+        http = _http(settings, room, documents, ops_routes)
         await ServiceGroup([sender, http]).run(lambda: greet(http))
 
 
@@ -109,7 +119,7 @@ def _watched(settings: Settings, database: Database, *, letters: bool = True, or
     return [server]
 
 
-def _http(settings: Settings, room: OrderRoom, documents: Documents) -> HttpServer:
+def _http(settings: Settings, room: OrderRoom, documents: Documents, ops_routes: Sequence[BaseRoute]) -> HttpServer:
     token = (lambda: demo_token(settings)) if settings.gives_tokens else None
     page = (
         explorer.routes(
@@ -133,10 +143,33 @@ def _http(settings: Settings, room: OrderRoom, documents: Documents) -> HttpServ
         database=room.database,
         metrics=Metrics(room.database, room.clock),
         explorer_routes=page,
+        ops_routes=ops_routes,
         origins=settings.origins,
         production=settings.production,
     )
     return HttpServer(WatchedRequests(app), host=settings.host, port=settings.port)
+
+
+@asynccontextmanager
+async def _open_ops(settings: Settings, room: OrderRoom, *, works: bool) -> AsyncIterator[Sequence[BaseRoute]]:
+    """The operators' page, where a token is set; with channels of its own, so that its questions disturb nobody's."""
+    token = settings.ops_token.get_secret_value()
+    if not token:
+        yield ()
+        return
+    from bff import ops  # noqa: PLC0415 -- templates, for those who want them
+
+    async with (
+        bootstrap.open_channel(settings.travel) as travel,
+        bootstrap.open_channel(settings.payment) as payment,
+    ):
+        yield ops.routes(
+            ops.Sight(room.database, room.clock, actors.broker, {"travel": travel, "payment": payment}),
+            ops.Door(token),
+            secure=settings.production,
+            grace=timedelta(seconds=settings.sweep_grace),
+            works=works,
+        )
 
 
 @asynccontextmanager

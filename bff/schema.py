@@ -15,7 +15,7 @@ from strawberry.types.execution import ExecutionContext, PreExecutionError
 from strawberry.types.unset import UNSET
 
 from bff import errors, homestays, ids
-from bff.complexity import MAX_TOKENS
+from bff.complexity import MAX_TOKENS, check_length
 from bff.connection import (
     DEFAULT_PAGE,
     HomestayOrderConnection,
@@ -187,7 +187,7 @@ class Schema(strawberry.Schema):
 
     def __init__(self, *args: Any, **named: Any) -> None:  # noqa: ANN401 -- passed through
         super().__init__(*args, **named)
-        self.documents = Documents(MAX_TOKENS)
+        self.documents = Documents(MAX_TOKENS, check=check_length)
 
     def process_errors(self, errors_: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:  # noqa: ARG002 -- Strawberry's signature
         for error in errors_:

@@ -23,6 +23,8 @@ PREFIX: Final = "HOMESTAY_"
 DEVELOPMENT_KEY: Final = "development-key-of-homestay-bff-not-a-secret"
 # RFC 7518, section 3.2: an HS256 key has at least the size of the hash.
 MIN_KEY_BYTES: Final = 32
+# Characters. One guess a second finds none of so many.
+MIN_OPS_TOKEN: Final = 16
 # As a browser says it: scheme, host, and a port that is not the scheme's own; neither a path nor a slash.
 _ORIGIN: Final = re.compile(r"(?!http:.*:80$|https:.*:443$)https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
 
@@ -117,6 +119,7 @@ class Settings(BaseSettings):
     trusted_documents: Path | None = None
     graphiql: bool | None = None
     introspection: bool | None = None
+    ops_token: SecretStr = SecretStr("")
     watch_host: str = "127.0.0.1"
     watch_port: Port = 0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -127,6 +130,13 @@ class Settings(BaseSettings):
         secret = self.jwt_secret.get_secret_value()
         if secret and len(secret.encode()) < MIN_KEY_BYTES:
             raise ValueError(f"{PREFIX}JWT_SECRET: expected at least {MIN_KEY_BYTES} bytes")
+        return self
+
+    @model_validator(mode="after")
+    def _check_ops_token(self) -> Self:
+        token = self.ops_token.get_secret_value()
+        if token and len(token) < MIN_OPS_TOKEN:
+            raise ValueError(f"{PREFIX}OPS_TOKEN: expected at least {MIN_OPS_TOKEN} characters")
         return self
 
     @model_validator(mode="after")

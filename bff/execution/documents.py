@@ -64,11 +64,20 @@ class Documents:
 
     Args:
         max_tokens: of one document; parsing stops there.
+        check: looks at a text that did not come before, and raises where it is not even to be parsed.
         most: documents that are kept.
         most_bytes: that they take together.
     """
 
-    def __init__(self, max_tokens: int, most: int = MAX_DOCUMENTS, most_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        max_tokens: int,
+        most: int = MAX_DOCUMENTS,
+        most_bytes: int = MAX_BYTES,
+        *,
+        check: Callable[[str], None] | None = None,
+    ) -> None:
+        self._check = check
         self._max_tokens = max_tokens
         self._most = most
         self._most_bytes = most_bytes
@@ -88,6 +97,8 @@ class Documents:
         if kept is not None:
             self._kept.move_to_end(text)
             return kept
+        if self._check is not None:
+            self._check(text)
         node = parse(text, max_tokens=self._max_tokens)
         document = Document(node, _BYTES_PER_DOCUMENT + sys.getsizeof(text) + BYTES_PER_TOKEN * _tokens(node))
         # One that alone is too much is served, and not kept.

@@ -14,6 +14,8 @@ from domain.columns import BIG_ID, MYSQL_TABLE, IntEnumColumn, UTCDateTime
 MAX_TOPIC: Final = 64
 MAX_SUBJECT: Final = 64
 MAX_ERROR: Final = 255
+# Letters that an overview counts.
+MOST_COUNTED: Final = 20_000
 
 
 class LetterState(IntEnum):
@@ -82,3 +84,34 @@ class DeadLetter:
     died_at: datetime
     attempts: int
     error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The letters on one topic that are not delivered yet.
+
+    Attributes:
+        count: how many.
+        put_off: how many of them were tried before.
+        oldest: when the oldest was written.
+    """
+
+    topic: str
+    count: int
+    put_off: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What there is to see of letters at one moment.
+
+    Attributes:
+        waiting: by topic.
+        dead: those that died last, the latest first.
+        dead_count: how many are dead, `MOST_COUNTED` at most, as of those that wait.
+    """
+
+    waiting: list[Waiting]
+    dead: list[DeadLetter]
+    dead_count: int

@@ -4,12 +4,21 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Delete, Row, Select, Update, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Delete, Row, Select, Update, and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import tracing
 from domain.columns import table_of
-from domain.outbox.models import MAX_ERROR, DeadLetter, Letter, LetterState, OutboxLetter
+from domain.outbox.models import (
+    MAX_ERROR,
+    MOST_COUNTED,
+    DeadLetter,
+    Letter,
+    LetterState,
+    OutboxLetter,
+    Overview,
+    Waiting,
+)
 
 _LETTERS: Final = table_of(OutboxLetter)
 # A member of the stored payload that is none of the letter's: put in and taken out here, and never delivered. Only
@@ -113,13 +122,44 @@ async def finish(
 
 async def dead(connection: AsyncConnection, limit: int) -> list[DeadLetter]:
     """The dead letters, the oldest first."""
-    names = ("id", "topic", "subject", "payload", "created_at", "attempts", "error")
-    statement = (
-        select(*(_LETTERS.c[name] for name in names), _LETTERS.c.due_at.label("died_at"))
-        .where(_LETTERS.c.state == LetterState.DEAD)
-        .order_by(_LETTERS.c.id)
-        .limit(limit)
+    return await _dead(connection, _dead_letters().order_by(_LETTERS.c.id).limit(limit))
+
+
+def latest_dead_statement(limit: int) -> Select[Any]:
+    """The letters that died last, so that a test can ask the database how it would find them."""
+    return _dead_letters().order_by(_LETTERS.c.due_at.desc()).limit(limit)
+
+
+def counted_statement(state: LetterState) -> Select[Any]:
+    """The letters in a state that an overview counts, likewise."""
+    columns = (_LETTERS.c[name] for name in ("topic", "created_at", "attempts"))
+    return select(*columns).where(_LETTERS.c.state == state).order_by(_LETTERS.c.due_at).limit(MOST_COUNTED)
+
+
+async def overview(connection: AsyncConnection, limit: int) -> Overview:
+    """What there is to see; of the dead, the `limit` that died last."""
+    letters = counted_statement(LetterState.WAITING).subquery()
+    put_off = func.sum(case((letters.c.attempts > 0, 1), else_=0))
+    columns: list[ColumnElement[Any]] = [letters.c.topic, func.count(), put_off, func.min(letters.c.created_at)]
+    waiting = await connection.execute(select(*columns).group_by(letters.c.topic).order_by(letters.c.topic))
+    dead = counted_statement(LetterState.DEAD).subquery()
+    return Overview(
+        waiting=[
+            Waiting(topic=topic, count=int(count), put_off=int(tried), oldest=oldest)
+            for topic, count, tried, oldest in waiting
+        ],
+        dead=await _dead(connection, latest_dead_statement(limit)),
+        dead_count=int((await connection.execute(select(func.count()).select_from(dead))).scalar_one()),
     )
+
+
+def _dead_letters() -> Select[Any]:
+    names = ("id", "topic", "subject", "payload", "created_at", "attempts", "error")
+    columns = (_LETTERS.c[name] for name in names)
+    return select(*columns, _LETTERS.c.due_at.label("died_at")).where(_LETTERS.c.state == LetterState.DEAD)
+
+
+async def _dead(connection: AsyncConnection, statement: Select[Any]) -> list[DeadLetter]:
     found = [_opened(row) for row in await connection.execute(statement)]
     return [DeadLetter(**{name: value for name, value in row.items() if name != "traceparent"}) for row in found]
 

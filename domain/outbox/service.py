@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.clock import Clock, database_now
 from domain.database import Database
 from domain.outbox import repository
-from domain.outbox.models import DeadLetter, Letter, LetterState
+from domain.outbox.models import DeadLetter, Letter, LetterState, Overview
 
 # How long a letter is its holder's. Above what a delivery may take; a holder that died costs this much delay.
 LEASE: Final = timedelta(seconds=30)
@@ -80,6 +80,10 @@ class Outbox:
     async def counts(self) -> dict[LetterState, int]:
         """How many letters wait, and how many are dead."""
         return await self._database.read(repository.counts)
+
+    async def overview(self, limit: int) -> Overview:
+        """What waits, and the `limit` letters that died last. Its cost has a bound, however many letters there are."""
+        return await self._database.read(lambda connection: repository.overview(connection, limit))
 
     @property
     def _now(self) -> ColumnElement[Any]:

@@ -76,11 +76,22 @@ class Later:
     def __init__(self, value: object) -> None:
         self.value = value
 
+    def __repr__(self) -> str:
+        # Where it lies in memory must be in no answer: two worlds would differ in it.
+        return "Later"
+
     def __await__(self) -> Generator[Any, None, object]:
         yield from asyncio.sleep(0).__await__()
         if isinstance(self.value, Exception):
             raise self.value
         return self.value
+
+
+class Odd:
+    """An object of no kind that is known."""
+
+    def __repr__(self) -> str:
+        return "Odd"
 
 
 def _lookalike(value: Any) -> object:
@@ -141,7 +152,7 @@ WRONGS: Final[dict[str, Callable[[Any], object]]] = {
     "a list": lambda value: [value, None],
     "a tuple": lambda value: tuple(value) if isinstance(value, list) else (value,),
     "a generator": lambda value: iter(value if isinstance(value, list) else [value]),
-    "an object": lambda _: object(),
+    "an object": lambda _: Odd(),
     "an error": lambda _: ValueError("planted"),
     "a GraphQL error": lambda _: GraphQLError("planted", extensions={"code": "PLANTED"}),
     "a list with an error": lambda value: [*(value if isinstance(value, list) else []), ValueError("planted")],

@@ -29,7 +29,7 @@ def nested(depth: int) -> list[object]:
 REFUSED: Final = {
     "syntax": ("{ homestay(id: 1) { title }", {}, "GRAPHQL_PARSE_FAILED"),
     "blank": (" # nothing\n", {}, "GRAPHQL_PARSE_FAILED"),
-    "400 fields deep": ("{a" * 400 + "}" * 400, {}, "GRAPHQL_PARSE_FAILED"),
+    "400 fields deep": ("{a" * 400 + "}" * 400, {}, "OPERATION_TOO_COMPLEX"),
     "a control character": ("{ \0 }", {}, "GRAPHQL_PARSE_FAILED"),
     "unknown field": ("{ homestay(id: 1) { colour } }", {}, "GRAPHQL_VALIDATION_FAILED"),
     "unknown argument": ("{ homestay(id: 1, name: 2) { title } }", {}, "GRAPHQL_VALIDATION_FAILED"),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
-from graphql import GraphQLError, get_introspection_query, parse
+from graphql import GraphQLError, Lexer, Source, TokenKind, get_introspection_query, parse
 
 from bff import complexity
 from bff.complexity import LIMITS, MAX_TOKENS
@@ -85,6 +85,24 @@ def test_each_limit_is_where_it_is_said_to_be(limit: str, document: Callable[[in
 )
 def test_what_the_contract_needs_is_within_the_limits(document: str) -> None:
     assert complexity.check(parse(document, max_tokens=MAX_TOKENS), {}).fields > 0
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "name ", "12 ", "-1.5e+3 ", "... ", "! ", "{ } ", "$a ", "@b ", '"a string # no comment" ', '"\\" {" ', '"" ',
+        '"""a block " of {{{ \\""" text""" ', "# a comment {{{ ' \n", "a,b,,c ", "\ufeff ", '"#" # "\n', '""" """ ',
+    ],
+)  # fmt: skip
+def test_tokens_are_counted_as_the_parser_counts_them(piece: str) -> None:
+    lexer = Lexer(Source(piece * 50))
+    count = 0
+    while lexer.advance().kind is not TokenKind.EOF:
+        count += 1
+    text = piece * 50 + "a " * (MAX_TOKENS - count) + " " * MAX_TOKENS
+    complexity.check_length(text)
+    with pytest.raises(GraphQLError, match=f"tokens {MAX_TOKENS + 1}, at most {MAX_TOKENS}"):
+        complexity.check_length(text + " a")
 
 
 def test_a_page_counts_as_long_as_it_is_asked_for() -> None:

@@ -1,6 +1,7 @@
 """Everything at once: whoever comes first, one wins, and the money follows."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -32,8 +33,9 @@ from tests.life.races import (
 from tests.life.starters import run_in_processes
 from tests.life.world import World
 
-# SQLite has one writer, so there is little for it to decide between the tasks of one process.
-ROUNDS: Final = {"mysql": 1000, "sqlite": 100}
+# `RACE_ROUNDS=1000 pytest tests/life/test_races.py` for the long form. SQLite has one writer, so there is little for it
+# to decide between the tasks of one process.
+ROUNDS: Final = {"mysql": int(os.environ.get("RACE_ROUNDS", "400")), "sqlite": 100}
 # Between processes there is more; on a machine that does other things, no more than fit into so many seconds.
 BETWEEN_PROCESSES: Final = 1000
 FEWEST: Final = 200

@@ -12,6 +12,7 @@ import { cancel, endpoint, place } from './product.mjs';
 
 const BROWSER = process.env.CONFORMANCE_BROWSER ?? '/usr/bin/chromium';
 const PATIENCE = 10_000; // ms until something has appeared on a busy machine
+const SETTLE = 1000; // milliseconds, about what a visitor's hand takes
 const ORIGIN = new URL(endpoint).origin;
 const OURS = new RegExp(`^(http|ws)://${new URL(endpoint).host}/`);
 const INSIDE = /^(about|blob|data):/;
@@ -103,6 +104,10 @@ await run({
 
 async function open(name) {
   await page.getByRole('tab', { name, exact: true }).click();
+  // The editor follows a moment later; and another one later GraphiQL has read which operation stands there. Asked
+  // before, it sends the name of the one before.
+  await page.locator('.graphiql-query-editor .view-lines').getByText(name).first().waitFor();
+  await page.waitForTimeout(SETTLE);
 }
 
 async function execute() {

@@ -21,8 +21,8 @@ from graphql.execution.middleware import MiddlewareManager
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from bff import schema
 from bff.execution.executor import CompiledExecutor
+from bff.graph import schema
 from tests.bff import documents
 from tests.bff.stand_in import StandIn, context_of, sn
 

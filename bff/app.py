@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from bff import guards
-from bff.edge import Edge
-from bff.endpoint import Endpoint
+from bff.http import guards
+from bff.http.edge import Edge
+from bff.http.endpoint import Endpoint
 from domain.database import Database
 from domain.errors import DatabaseUnavailable
 from workers.metrics import Metrics

@@ -10,10 +10,10 @@ from typing import Any, Final, TypeVar
 
 from strawberry.dataloader import DataLoader
 
-from bff import idempotency_key
-from bff.allowance import Allowance
-from bff.cost import Cost
-from bff.tokens import Caller, InvalidToken, Tokens, UncheckedToken
+from bff.http import idempotency_key
+from bff.identity.tokens import Caller, InvalidToken, Tokens, UncheckedToken
+from bff.limits.allowance import Allowance
+from bff.limits.cost import Cost
 from domain.order.following import Following
 from domain.order.models import Event
 from domain.order.night_repository import Range

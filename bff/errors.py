@@ -1,7 +1,7 @@
 """Domain error to GraphQL error: each with a stable code and the request's id, and nothing that is not for the client.
 
-Refusals of mutations never come here: they are answers (`bff.refusals`). What comes here is a document or input that
-can't be used, a query that is refused, an upstream that is down, and bugs, which are masked and logged once.
+Refusals of mutations never come here: they are answers (`bff.graph.refusals`). What comes here is a document or input
+that can't be used, a query that is refused, an upstream that is down, and bugs, which are masked and logged once.
 """
 
 import re

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from bff import enums, errors
+from bff import errors
+from bff.graph import enums
 from domain.errors import EXPLAINED, ErrorCode, Explanation
 
 _TABLE: Final = re.compile(r"(<!-- codes: ([a-z-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)

@@ -8,14 +8,16 @@ from typing import Final
 
 from starlette.routing import BaseRoute
 
-from bff import explorer, persisted, schema
-from bff.allowance import Allowance
+from bff import explorer
 from bff.app import create_app
-from bff.edge import Edge
 from bff.explorer.operations import tabs
-from bff.http_server import HttpServer
-from bff.persisted import Documents, PersistedDocuments, RedisStore
-from bff.tokens import Tokens
+from bff.graph import schema
+from bff.http import persisted
+from bff.http.edge import Edge
+from bff.http.persisted import Documents, PersistedDocuments, RedisStore
+from bff.http.server import HttpServer
+from bff.identity.tokens import Tokens
+from bff.limits.allowance import Allowance
 from bff.watching import WatchedRequests
 from domain import rpc
 from domain.database import Database

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from typer.main import get_command
 
-from bff.cli import app
+from bff.cli.main import app
 from workers.settings import PREFIX, Settings
 
 ROOT: Final = Path(__file__).parent.parent

@@ -16,9 +16,9 @@ from graphql import GraphQLEnumType, build_schema
 from bff import errors_page
 from bff.app import create_app
 from bff.errors import EdgeCode
-from bff.http_server import HttpServer
-from bff.sdl import print_sdl
-from bff.tokens import Tokens
+from bff.graph.sdl import print_sdl
+from bff.http.server import HttpServer
+from bff.identity.tokens import Tokens
 from domain.database import Database
 from domain.errors import ErrorCode
 from domain.order.payment_client import PaymentClient

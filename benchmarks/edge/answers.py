@@ -9,7 +9,7 @@ import httpx
 
 from benchmarks.edge.contenders import Running
 from benchmarks.edge.load import Load
-from bff.tokens import Tokens
+from bff.identity.tokens import Tokens
 
 SAMPLES: Final = 40
 TRIES: Final = 3

@@ -19,8 +19,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bff import ids
-from bff.tokens import InvalidToken, Tokens, bearer
+from bff.graph import ids
+from bff.identity.tokens import InvalidToken, Tokens, bearer
 from domain.database import Database
 from domain.order import numbers, pricing, repository
 from domain.order.models import Order

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from benchmarks.edge import operations
 from benchmarks.edge.rows import HEAVY_GUEST, HOMESTAYS, Rows
-from bff import ids
-from bff.tokens import Tokens
+from bff.graph import ids
+from bff.identity.tokens import Tokens
 
 SCRIPT: Final = Path(__file__).with_name("requests.lua")
 CONNECTIONS: Final = 32

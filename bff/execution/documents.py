@@ -1,7 +1,7 @@
 """Documents that came before: parsed and validated once, and kept from one request to the next.
 
 What is kept depends on a document's text and the schema alone. What depends on variables, on who is asking or on which
-operation is meant is found out anew each time; `bff.gate` does so.
+operation is meant is found out anew each time; `bff.limits.gate` does so.
 """
 
 import sys
@@ -12,7 +12,7 @@ from typing import Final
 
 from graphql import DocumentNode, GraphQLError, TokenKind, parse
 
-from bff.cost import Cost
+from bff.limits.cost import Cost
 
 # Documents, and bytes of memory. An edge has as many documents as its clients have, times their versions.
 MAX_DOCUMENTS: Final = 256

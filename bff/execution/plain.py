@@ -35,7 +35,7 @@ _ATOMS: Final = frozenset({str, int, float, bool, date, datetime})
 _WRITTEN: Final = frozenset({str, int, float, bool})
 _SAME: Final = {GraphQLString: "str", GraphQLID: "str", GraphQLBoolean: "bool"}
 
-# Names in one function: two or three a field. A document that is within the limits of `bff.complexity` needs fewer.
+# Names in one function: two or three a field. A document within the limits of `bff.limits.complexity` needs fewer.
 MAX_NAMES: Final = 4000
 MAX_DEPTH: Final = 20
 

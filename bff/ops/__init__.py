@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bff.admission import Admission
+from bff.http.admission import Admission
 from bff.ops import page
 from bff.ops.door import SESSION, Crowded, Door
 from bff.ops.sight import Sight

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from bff import ids
+from bff.graph import ids
 from tests.bff import documents
 from tests.bff.client import ANN, TOKENS
 from tests.bff.nasty import BODIES, CONTENT_TYPES, NASTY, TOKENS_OF_DOCUMENTS

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from bff.tokens import Tokens
+from bff.identity.tokens import Tokens
 from tests.bff import documents
 
 KEY: Final = "a key that nothing but these tests knows, long enough for every algorithm of this kind"

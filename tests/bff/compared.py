@@ -18,13 +18,13 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.base import get_object_definition
 
-from bff import connection, payloads, refusals, types
 from bff.execution import facts
 from bff.execution.executor import CompiledExecutor
 from bff.execution.plans import Plans
-from bff.refusals import KINDS
-from bff.scalars import SCALARS
-from bff.schema import Mutation, Query
+from bff.graph import connection, payloads, refusals, types
+from bff.graph.refusals import KINDS
+from bff.graph.scalars import SCALARS
+from bff.graph.schema import Mutation, Query
 from domain.order import ports
 from domain.order.models import Order
 from tests.bff.stand_in import StandIn, context_of

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from starlette.applications import Starlette
 
 from bff.app import create_app
-from bff.http_server import HttpServer
+from bff.http.server import HttpServer
 from domain.database import Database
 from domain.order.room import OrderRoom
 from tests.bff.client import Client

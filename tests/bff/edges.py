@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from bff import schema
-from bff.allowance import Allowance
-from bff.edge import Edge
-from bff.tokens import Tokens
+from bff.graph import schema
+from bff.http.edge import Edge
+from bff.identity.tokens import Tokens
+from bff.limits.allowance import Allowance
 from domain.order.room import OrderRoom
 from tests.bff.client import TOKENS
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, TypeVar
 
-from bff.allowance import Allowance
 from bff.context import RequestContext
-from bff.tokens import Caller
+from bff.identity.tokens import Caller
+from bff.limits.allowance import Allowance
 from domain.money import Fen
 from domain.order.models import Event, Order
 from domain.order.night_repository import Range

@@ -5,7 +5,8 @@ from typing import Final
 import pytest
 from typer.testing import CliRunner, Result
 
-from bff import cli, dead_letters, settlements
+from bff.cli import dead_letters, settlements
+from bff.cli import main as cli
 from workers.settings import Settings
 
 

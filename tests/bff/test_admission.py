@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from bff.admission import AT_ONCE, HELD, Admission
-from bff.guards import around_graphql
-from bff.request_id import RequestId
+from bff.http.admission import AT_ONCE, HELD, Admission
+from bff.http.guards import around_graphql
+from bff.http.request_id import RequestId
 
 PLACES: Final = 2
 

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from bff.allowance import Allowance
 from bff.app import create_app
+from bff.limits.allowance import Allowance
 from domain.database import Database
 from domain.order.room import OrderRoom
 from tests.bff.client import ANN, BOB, Client, any_database

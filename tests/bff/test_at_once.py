@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.applications import Starlette
 
-from bff.http_server import HttpServer
+from bff.http.server import HttpServer
 from domain.database import Database
 from tests.bff import documents
 from tests.bff.client import ANN, Client, Json, guest

@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
-from bff.http_server import HttpServer
+from bff.http.server import HttpServer
 from tests.bff.bad_inputs import BadInput, corpus, known
 from tests.bff.client import CODES, any_database
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import httpx
 import pytest
 
-from bff import endpoint
 from bff.app import create_app
-from bff.issuer_keys import IssuerKeys
-from bff.tokens import Tokens
+from bff.http import endpoint
+from bff.identity.issuer_keys import IssuerKeys
+from bff.identity.tokens import Tokens
 from domain.database import Database
 from domain.deadline import remaining
 from domain.order.ports import Found, Homestay

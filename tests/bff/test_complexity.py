@@ -7,9 +7,9 @@ from typing import Any, Final
 import pytest
 from graphql import GraphQLError, Lexer, Source, TokenKind, get_introspection_query, parse
 
-from bff import complexity
-from bff.complexity import LIMITS, MAX_TOKENS
 from bff.execution.documents import Documents
+from bff.limits import complexity
+from bff.limits.complexity import LIMITS, MAX_TOKENS
 from tests.bff import documents
 from tests.bff.client import Client, any_database
 

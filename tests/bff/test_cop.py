@@ -7,8 +7,8 @@ import pytest
 from graphql import get_introspection_query
 from structlog.testing import capture_logs
 
-from bff import complexity
-from bff.endpoint import PREFLIGHT
+from bff.http.endpoint import PREFLIGHT
+from bff.limits import complexity
 from tests.bff.client import Client, any_database, guest
 from tests.fakes import FakeTravel
 

@@ -5,7 +5,7 @@ from enum import Enum
 import pytest
 from graphql import GraphQLEnumType
 
-from bff import schema
+from bff.graph import schema
 from domain.errors import ErrorCode
 from domain.order.states import CloseReason, PaymentStatus, SaleUnit, TradeState
 

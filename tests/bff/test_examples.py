@@ -6,10 +6,10 @@ from typing import Final
 import pytest
 from graphql import build_schema, parse, validate
 
+from bff.cli.greeting import first_operation
 from bff.explorer import Tab
 from bff.explorer.operations import tabs
-from bff.greeting import first_operation
-from bff.sdl import print_sdl
+from bff.graph.sdl import print_sdl
 from domain.order.pricing import local_date
 from domain.order.states import SaleUnit
 from domain.travel import catalogue

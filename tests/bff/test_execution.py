@@ -20,13 +20,13 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-from bff import schema
 from bff.execution import facts
 from bff.execution.executor import CompiledExecutor
 from bff.execution.plans import MAX_VARIANTS, Plans
-from bff.refusals import KINDS
-from bff.scalars import SCALARS
-from bff.schema import Mutation, Query
+from bff.graph import schema
+from bff.graph.refusals import KINDS
+from bff.graph.scalars import SCALARS
+from bff.graph.schema import Mutation, Query
 from tests.bff import documents
 from tests.bff.compared import SCHEMA, World, fresh_executor, outcome
 from tests.bff.stand_in import StandIn, context_of, sn

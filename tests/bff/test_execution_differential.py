@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from bff import ids
+from bff.graph import ids
 from domain.errors import (
     DatabaseUnavailable,
     DatesUnavailable,

@@ -3,8 +3,8 @@
 import pytest
 from graphql import build_client_schema, get_introspection_query, print_schema
 
-from bff import ids
-from bff.sdl import print_sdl
+from bff.graph import ids
+from bff.graph.sdl import print_sdl
 from tests.bff.client import Client, any_database
 from tests.fakes import FakeTravel
 

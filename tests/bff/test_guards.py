@@ -17,9 +17,10 @@ from starlette.types import Message, Scope
 from starlette.websockets import WebSocket
 from structlog.testing import capture_logs
 
-from bff import explorer, guards
+from bff import explorer
 from bff.app import create_app
-from bff.security_headers import ALWAYS, PRODUCTION
+from bff.http import guards
+from bff.http.security_headers import ALWAYS, PRODUCTION
 from domain.database import Database
 from domain.order.room import OrderRoom
 from tests.bff import documents

@@ -20,8 +20,8 @@ from graphql import (
     is_leaf_type,
 )
 
-from bff import ids
-from bff.sdl import print_sdl
+from bff.graph import ids
+from bff.graph.sdl import print_sdl
 from tests.bff.client import KEY, TOKENS, Client, any_database, bearer
 from tests.bff.issuer import ec_key, rsa_key, signed
 from tests.fakes import FakePayments, FakeTravel

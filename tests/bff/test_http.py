@@ -8,8 +8,8 @@ from typing import Final
 import httpx
 import pytest
 
-from bff.endpoint import PREFLIGHT
-from bff.request_body import MAX_BODY
+from bff.http.endpoint import PREFLIGHT
+from bff.http.request_body import MAX_BODY
 from domain.database import Database
 from tests.bff import documents
 from tests.bff.client import Client, any_database, check, guest

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bff.idempotency_key import agreed
+from bff.http.idempotency_key import agreed
 from domain.errors import ErrorCode, InvalidInput
 
 UUID = "8e03978e-40d5-43dd-bc93-6894a57f9324"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bff import ids
+from bff.graph import ids
 from domain.errors import InvalidInput
 
 

@@ -16,10 +16,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
-from bff import issuer_keys
-from bff.http_server import HttpServer
-from bff.issuer_keys import COOL_DOWN, DEADLINE, KEPT, MAX_ANSWER, IssuerKeys
-from bff.tokens import KNOWN_FOR, InvalidToken, Tokens, UncheckedToken
+from bff.http.server import HttpServer
+from bff.identity import issuer_keys
+from bff.identity.issuer_keys import COOL_DOWN, DEADLINE, KEPT, MAX_ANSWER, IssuerKeys
+from bff.identity.tokens import KNOWN_FOR, InvalidToken, Tokens, UncheckedToken
 from tests.bff.client import KEY
 from tests.bff.issuer import URL, Issuer, ec_key, pem, rsa_key, shown, signed
 
@@ -56,7 +56,7 @@ def keys(issuer: Issuer, now: Clock) -> IssuerKeys:
 def tokens(keys: IssuerKeys, monkeypatch: pytest.MonkeyPatch) -> Tokens:
     """Each token is read each time: it is its key that is asked about here."""
     assert KNOWN_FOR == 60
-    monkeypatch.setattr("bff.tokens.KNOWN_FOR", 0.0)
+    monkeypatch.setattr("bff.identity.tokens.KNOWN_FOR", 0.0)
     return Tokens(KEY, keys)
 
 
@@ -248,7 +248,7 @@ async def test_a_key_that_was_withdrawn_opens_nothing_for_long(
 async def test_a_token_of_the_issuer_is_known_for_a_while_and_then_its_key_is_asked_for(
     tokens: Tokens, keys: IssuerKeys, issuer: Issuer, now: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bff.tokens.KNOWN_FOR", 0.3)
+    monkeypatch.setattr("bff.identity.tokens.KNOWN_FOR", 0.3)
     token = signed(OLD, "RS256", "old")
     assert await guest(tokens, token) == 7
     issuer.keys = [shown("new", NEW)]

@@ -9,9 +9,9 @@ import pytest
 from graphql import DocumentNode, GraphQLError, GraphQLSyntaxError, specified_rules
 from strawberry.schema.schema import validate_document
 
-from bff.complexity import MAX_TOKENS
 from bff.execution.documents import Documents
 from bff.execution.plans import Plans
+from bff.limits.complexity import MAX_TOKENS
 from tests.bff import documents as texts
 from tests.bff.compared import SCHEMA, World, fresh_executor, outcome
 from tests.bff.stand_in import sn

@@ -3,7 +3,7 @@ from typing import Final, Protocol
 
 import pytest
 
-from bff import ids
+from bff.graph import ids
 from domain.order.service import Orders
 from tests.bff import documents
 from tests.bff.client import ANN, BOB, Client, Json, any_database

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bff.sdl import print_sdl
-from bff.types import Money
+from bff.graph.sdl import print_sdl
+from bff.graph.types import Money
 from domain.money import MAX_FEN, Fen
 from domain.order.settling import Settling
 from tests.bff import documents

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bff.http_server import HttpServer
+from bff.http.server import HttpServer
 from domain import rpc
 from domain.database import Database
 from domain.order.room import OrderRoom

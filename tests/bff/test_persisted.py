@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis as RedisClient
 
-from bff import persisted
 from bff.app import create_app
-from bff.persisted import PersistedDocuments, RedisStore, TrustedDocuments, read_manifest
-from bff.request_body import Refused, Said
+from bff.http import persisted
+from bff.http.persisted import PersistedDocuments, RedisStore, TrustedDocuments, read_manifest
+from bff.http.request_body import Refused, Said
 from domain.database import Database
 from domain.order.room import OrderRoom
 from tests.bff.client import Client, any_database

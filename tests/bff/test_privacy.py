@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from bff import ids
+from bff.graph import ids
 from domain.order.settling import Settling
 from tests.bff import documents
 from tests.bff.client import ANN, BOB, Client

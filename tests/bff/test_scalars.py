@@ -8,7 +8,7 @@ from graphql import GraphQLError, GraphQLScalarType, parse_value, value_from_ast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bff import schema
+from bff.graph import schema
 
 SCHEMA: Final = schema.build(introspection=True)._schema
 

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bff import http_protocol, http_server
-from bff.http_server import HttpServer
+from bff.http import protocol as http_protocol
+from bff.http import server as http_server
+from bff.http.server import HttpServer
 from tests.servers import free_port
 
 # Seconds, in the place of 10, 30, 1 and 10.

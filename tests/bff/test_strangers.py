@@ -14,7 +14,7 @@ from graphql import (
     is_object_type,
 )
 
-from bff import ids
+from bff.graph import ids
 from domain.order.settling import Settling
 from tests.bff.client import ANN, BOB, Client, any_database, guest
 from tests.bff.prices import PRICE

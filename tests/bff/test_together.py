@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from bff import ids
+from bff.graph import ids
 from domain.order.ports import Found
 from domain.order.service import Orders
 from tests.bff import documents

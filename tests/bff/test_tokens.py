@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 import pytest
 
-from bff.tokens import LEEWAY, MAX_LENGTH, InvalidToken, Tokens, bearer
+from bff.identity.tokens import LEEWAY, MAX_LENGTH, InvalidToken, Tokens, bearer
 from tests.bff.client import KEY, TOKENS
 
 MINUTE = timedelta(minutes=1)
@@ -119,7 +119,7 @@ async def test_a_token_that_is_known_ends_all_the_same() -> None:
 
 
 async def test_those_who_were_here_last_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bff.tokens.MAX_KNOWN", 2)
+    monkeypatch.setattr("bff.identity.tokens.MAX_KNOWN", 2)
     tokens, (first, second, third) = Tokens(KEY), [encoded(jwtUserId=number) for number in (1, 2, 3)]
     for token in (first, second, first, third):
         await tokens.caller(token)

@@ -13,8 +13,8 @@ from starlette.routing import WebSocketRoute
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bff.app import create_app
-from bff.http_server import HttpServer
-from bff.request_body import MAX_BODY
+from bff.http.request_body import MAX_BODY
+from bff.http.server import HttpServer
 from domain.database import Database
 from domain.order.room import OrderRoom
 from tests.bff.client import Client, any_database
@@ -149,7 +149,7 @@ async def test_one_id_stands_for_one_operation_at_a_time(client: Client, served:
 async def test_a_connection_has_so_many_operations_at_once(
     client: Client, served: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bff.websocket.MAX_OPERATIONS", 2)
+    monkeypatch.setattr("bff.http.websocket.MAX_OPERATIONS", 2)
     sn = (await client.place())["sn"]
     async with socket_to(served) as socket:
         await socket.init(token())
@@ -198,7 +198,7 @@ async def test_who_says_nothing_is_sent_away(app: Starlette, monkeypatch: pytest
 
 @pytest.mark.skipif(not hasattr(socketlib, "TCP_USER_TIMEOUT"), reason="only Linux ends such connections")
 async def test_who_does_not_read_is_cut_off(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bff.http_server.SLOWEST", 1.0)
+    monkeypatch.setattr("bff.http.server.SLOWEST", 1.0)
     server = HttpServer(app, host="127.0.0.1", port=0)
     await server.start()
     async with socket_to(server.port) as socket:

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import sqlalchemy as sa
 
-from bff.tokens import Tokens
+from bff.identity.tokens import Tokens
 from tests.chaos.books import Reader
 from tests.chaos.findings import Outage
 from tests.chaos.lodgings import stock

@@ -6,7 +6,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
-from bff.tokens import Tokens
+from bff.identity.tokens import Tokens
 from tests.conformance import report
 from tests.conformance.runs import Outcome, Run, run
 from tests.conformance.tools import NOT_YET, TOOLS, Tool

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from bff.sdl import print_sdl
+from bff.graph.sdl import print_sdl
 from tests.contract.elements import Element, elements
 
 CONTRACT: Final = elements((Path(__file__).parent / "contract.graphql").read_text(encoding="utf-8"))

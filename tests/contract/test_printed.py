@@ -6,7 +6,7 @@ from typing import Final
 from graphql import assert_valid_schema, build_schema
 
 import bff
-from bff.sdl import print_sdl
+from bff.graph.sdl import print_sdl
 
 ROOT: Final = Path(bff.__file__).parent.parent
 

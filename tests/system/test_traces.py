@@ -173,8 +173,9 @@ def test_an_exporter_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> No
 
 PROGRAM: Final = """
 import sys
-from bff import cli, programs
-from bff.terminal import serve
+from bff.cli import main as cli
+from bff import programs
+from bff.cli.terminal import serve
 from workers import actors, tracing
 
 async def nothing():

@@ -17,13 +17,13 @@ from graphql import (
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
-from bff import complexity
 from bff.context import RequestContext
 from bff.errors import EdgeCode
 from bff.execution.documents import Document
+from bff.limits import complexity
 
 if TYPE_CHECKING:
-    from bff.schema import Schema
+    from bff.graph.schema import Schema
 
 
 class Gate(SchemaExtension):

@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 import strawberry
 from strawberry.types.unset import UNSET
 
-from bff import ids
-from bff.types import HomestayOrder, Info, lazy
+from bff.graph import ids
+from bff.graph.types import HomestayOrder, Info, lazy
 from domain.errors import InvalidInput
 from domain.order.repository import OrderFilter, Window
 from domain.order.states import TradeState

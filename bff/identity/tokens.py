@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 import jwt
 
-from bff.issuer_keys import ALGORITHMS, IssuerDown, IssuerKeys
+from bff.identity.issuer_keys import ALGORITHMS, IssuerDown, IssuerKeys
 from workers.settings import Settings
 
 CLAIM: Final = "jwtUserId"

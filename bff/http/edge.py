@@ -9,9 +9,9 @@ from strawberry.http import GraphQLHTTPResponse
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
 from bff import errors
-from bff.allowance import Allowance
-from bff.persisted import Documents, PersistedDocuments
-from bff.tokens import Tokens
+from bff.http.persisted import Documents, PersistedDocuments
+from bff.identity.tokens import Tokens
+from bff.limits.allowance import Allowance
 from domain.order.following import Following
 from domain.order.service import Orders
 

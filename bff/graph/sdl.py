@@ -4,7 +4,7 @@ from typing import Final
 
 from strawberry.printer import print_schema
 
-from bff import schema
+from bff.graph import schema
 
 _HEADER: Final = "# Printed from the code by `homestay schema > schema.graphql`; never edited.\n\n"
 

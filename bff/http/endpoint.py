@@ -23,13 +23,13 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
-from bff import idempotency_key, request_body
 from bff.context import RequestContext
-from bff.edge import Edge
 from bff.errors import EdgeCode
-from bff.request_body import JSON, Refused, Said
-from bff.tokens import bearer
-from bff.websocket import Connection, Socket
+from bff.http import idempotency_key, request_body
+from bff.http.edge import Edge
+from bff.http.request_body import JSON, Refused, Said
+from bff.http.websocket import Connection, Socket
+from bff.identity.tokens import bearer
 from domain import deadline
 
 # One of them makes a GET one that no page of another site can send unasked; the others are what Apollo's clients send.

@@ -6,8 +6,8 @@ from typing import Any, Final
 import strawberry
 import structlog
 
+from bff.graph.types import HomestayQuote
 from bff.metrics import ERRORS
-from bff.types import HomestayQuote
 from domain.errors import (
     DatabaseUnavailable,
     DatesUnavailable,

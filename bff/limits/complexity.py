@@ -23,10 +23,10 @@ from graphql import (
     VariableNode,
 )
 
-from bff.connection import DEFAULT_PAGE, MAX_PAGE
-from bff.cost import Cost
 from bff.errors import EdgeCode
 from bff.execution.documents import Document
+from bff.graph.connection import DEFAULT_PAGE, MAX_PAGE
+from bff.limits.cost import Cost
 
 # Tokens of a document; parsing stops there.
 MAX_TOKENS: Final = 1000

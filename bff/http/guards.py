@@ -7,11 +7,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from bff.admission import Admission
-from bff.endpoint import PREFLIGHT
-from bff.last_resort import LastResort
-from bff.request_id import RequestId
-from bff.security_headers import SecurityHeaders
+from bff.http.admission import Admission
+from bff.http.endpoint import PREFLIGHT
+from bff.http.last_resort import LastResort
+from bff.http.request_id import RequestId
+from bff.http.security_headers import SecurityHeaders
 
 # What a page of an allowed origin may send; what Apollo Client, Relay and urql send is among it.
 REQUEST_HEADERS: Final = (

@@ -5,10 +5,10 @@ from datetime import date
 import strawberry
 from strawberry.types.unset import UNSET
 
-from bff import ids
-from bff.refusals import UserError
-from bff.scalars import BigInt
-from bff.types import HomestayOrder, OrderPayment
+from bff.graph import ids
+from bff.graph.refusals import UserError
+from bff.graph.scalars import BigInt
+from bff.graph.types import HomestayOrder, OrderPayment
 from domain.order.pricing import Stay
 
 

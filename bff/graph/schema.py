@@ -14,9 +14,11 @@ from strawberry.schema.schema import StreamResult
 from strawberry.types.execution import ExecutionContext, PreExecutionError
 from strawberry.types.unset import UNSET
 
-from bff import errors, homestays, ids
-from bff.complexity import MAX_TOKENS, check_length
-from bff.connection import (
+from bff import errors
+from bff.execution.documents import Documents
+from bff.execution.executor import CompiledExecutor
+from bff.graph import homestays, ids
+from bff.graph.connection import (
     DEFAULT_PAGE,
     HomestayOrderConnection,
     HomestayOrderFilter,
@@ -24,18 +26,17 @@ from bff.connection import (
     given,
     resolve_page,
 )
-from bff.execution.documents import Documents
-from bff.execution.executor import CompiledExecutor
-from bff.gate import Gate
-from bff.payloads import (
+from bff.graph.payloads import (
     CancelHomestayOrderPayload,
     CreateHomestayOrderInput,
     CreateHomestayOrderPayload,
     PayHomestayOrderPayload,
 )
-from bff.refusals import KINDS, user_error
-from bff.scalars import SCALARS
-from bff.types import Homestay, HomestayNight, HomestayOrder, HomestayQuote, Info, Node, OrderPayment
+from bff.graph.refusals import KINDS, user_error
+from bff.graph.scalars import SCALARS
+from bff.graph.types import Homestay, HomestayNight, HomestayOrder, HomestayQuote, Info, Node, OrderPayment
+from bff.limits.complexity import MAX_TOKENS, check_length
+from bff.limits.gate import Gate
 from bff.watching import Watch
 from domain.errors import HomestayError, InvalidInput
 from domain.order.pricing import Stay

@@ -10,11 +10,11 @@ from typing import Any, Final, Self, TypeAlias
 
 import strawberry
 
-import bff.enums  # noqa: F401 -- makes the domain's enums GraphQL enums
-from bff import ids
+import bff.graph.enums  # noqa: F401 -- makes the domain's enums GraphQL enums
 from bff.context import RequestContext
 from bff.execution import facts
-from bff.scalars import BigInt
+from bff.graph import ids
+from bff.graph.scalars import BigInt
 from domain.money import Fen
 from domain.order import nights, ports
 from domain.order.models import Event, Order

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from bff.types import HomestayNight, HomestayQuote, Info
+from bff.graph.types import HomestayNight, HomestayQuote, Info
 from domain.errors import HomestayNotFound
 from domain.order import nights, pricing
 from domain.order.pricing import Stay

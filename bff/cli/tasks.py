@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Final
 
-from bff.migrated import Migrated
+from bff.cli.migrated import Migrated
 from domain import rpc
 from domain.errors import InvalidTransition, OrderNotFound, PaymentNotFound
 from domain.order.adoption import Adopted, Adoption

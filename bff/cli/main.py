@@ -8,8 +8,8 @@ from typing import Annotated, Final
 
 import typer
 
-from bff import dead_letters, settlements
-from bff.terminal import do, fail, read_settings, say, serve
+from bff.cli import dead_letters, settlements
+from bff.cli.terminal import do, fail, read_settings, say, serve
 from workers.settings import PREFIX, SettingsError, settings
 
 app: Final = typer.Typer(
@@ -37,7 +37,8 @@ def main() -> None:
 @app.command()
 def run() -> None:
     """Serve the whole product from one process; what has no address is served from inside."""
-    from bff import greeting, programs  # noqa: PLC0415 -- the other commands need not wait for these
+    from bff import programs  # noqa: PLC0415 -- the other commands need not wait for these
+    from bff.cli import greeting  # noqa: PLC0415 -- the other commands need not wait for these
 
     serve(programs.run_all(read_settings(), lambda http: greeting.welcome(settings(), http.port)), "homestay")
 
@@ -105,7 +106,7 @@ def sweep(
     once: Annotated[bool, typer.Option("--once", help="Sweep once and end, for cron.")] = False,  # noqa: FBT002
 ) -> None:
     """Close what is overdue and return money that is due; runs inside every worker too."""
-    from bff import tasks  # noqa: PLC0415
+    from bff.cli import tasks  # noqa: PLC0415
 
     if not once:
         fail("every worker sweeps by itself; `homestay sweep --once` makes one sweep now")
@@ -118,8 +119,8 @@ def migrate(
     as_json: Annotated[bool, typer.Option("--json", help="Tell in JSON what came of it.")] = False,  # noqa: FBT002
 ) -> None:
     """Bring the database's tables up to date, and give orders of the existing system their nights."""
-    from bff import tasks  # noqa: PLC0415
-    from bff.migrated import progress  # noqa: PLC0415
+    from bff.cli import tasks  # noqa: PLC0415
+    from bff.cli.migrated import progress  # noqa: PLC0415
 
     migrated = do(tasks.migrate(read_settings(), lambda done: typer.echo(progress(done), err=True)))
     say(migrated.as_json() if as_json else migrated.as_text())
@@ -131,7 +132,7 @@ def token(
     ttl: Annotated[str, typer.Option(help="How long it is good for: 90s, 30m, 1h, 7d.")] = "1h",
 ) -> None:
     """Print a bearer token; with the development key only, unless HOMESTAY_JWT_SECRET is given."""
-    from bff.tokens import Tokens  # noqa: PLC0415
+    from bff.identity.tokens import Tokens  # noqa: PLC0415
 
     match = _DURATION.fullmatch(ttl)
     if match is None:
@@ -145,7 +146,7 @@ def token(
 @app.command()
 def pay(sn: Sn) -> None:
     """Play the payment provider: confirm the order's open payment (and open it, where the guest has not)."""
-    from bff import tasks  # noqa: PLC0415
+    from bff.cli import tasks  # noqa: PLC0415
 
     say(do(tasks.pay(read_settings(), sn)))
 
@@ -153,7 +154,7 @@ def pay(sn: Sn) -> None:
 @app.command()
 def refund(sn: Sn) -> None:
     """Play the payment provider: return the order's money."""
-    from bff import tasks  # noqa: PLC0415
+    from bff.cli import tasks  # noqa: PLC0415
 
     say(do(tasks.refund(read_settings(), sn)))
 
@@ -161,7 +162,7 @@ def refund(sn: Sn) -> None:
 @app.command()
 def schema() -> None:
     """Print the GraphQL schema (SDL)."""
-    from bff.sdl import print_sdl  # noqa: PLC0415
+    from bff.graph.sdl import print_sdl  # noqa: PLC0415
 
     typer.echo(print_sdl(), nl=False)
 

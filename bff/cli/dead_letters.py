@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from bff import dead_messages
-from bff.terminal import NOT_SO, complain, do, fail, read_settings, say, say_table
+from bff.cli import dead_messages
+from bff.cli.terminal import NOT_SO, complain, do, fail, read_settings, say, say_table
 
 app: Final = typer.Typer(
     help="Look after what could not be delivered: list it, try it again, or drop it.", no_args_is_help=True
@@ -24,7 +24,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, payloads included.")] = False,  # noqa: FBT002
 ) -> None:
     """List what is dead, the oldest first."""
-    from bff import tasks  # noqa: PLC0415 -- the other commands need not wait for these
+    from bff.cli import tasks  # noqa: PLC0415 -- the other commands need not wait for these
 
     letters, total = do(tasks.dead_letters(read_settings()))
     if as_json:
@@ -44,7 +44,7 @@ def list_(
 @app.command()
 def retry(ids: Ids = None, every: All = False) -> None:  # noqa: FBT002
     """Have dead letters delivered after all, from now on and as if they were new."""
-    from bff import tasks  # noqa: PLC0415
+    from bff.cli import tasks  # noqa: PLC0415
 
     done, unknown = do(tasks.retry_dead_letters(read_settings(), _chosen(ids, every=every)))
     _tell(done, unknown, "will be tried again")
@@ -53,7 +53,7 @@ def retry(ids: Ids = None, every: All = False) -> None:  # noqa: FBT002
 @app.command()
 def drop(ids: Ids = None, every: All = False) -> None:  # noqa: FBT002
     """Throw dead letters away: whoever they were for will never be told."""
-    from bff import tasks  # noqa: PLC0415
+    from bff.cli import tasks  # noqa: PLC0415
 
     done, unknown = do(tasks.drop_dead_letters(read_settings(), _chosen(ids, every=every)))
     _tell(done, unknown, "dropped")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bff.terminal import NOT_SO, complain, explained, fail, read_settings, say, say_table
+from bff.cli.terminal import NOT_SO, complain, explained, fail, read_settings, say, say_table
 
 if TYPE_CHECKING:
     from workers.dead_messages import DeadMessage, DeadMessages

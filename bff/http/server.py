@@ -9,8 +9,8 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from bff.http_protocol import PatientProtocol
-from bff.request_body import MAX_BODY
+from bff.http.protocol import PatientProtocol
+from bff.http.request_body import MAX_BODY
 
 # Seconds for requests under way to finish; above the longest request, below what an orchestrator waits.
 GRACE: Final = 10

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from bff.terminal import do, fail, read_settings, say, say_table
+from bff.cli.terminal import do, fail, read_settings, say, say_table
 
 _MONTH: Final = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 
@@ -19,7 +19,7 @@ def settlements(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; money in fen.")] = False,  # noqa: FBT002
 ) -> None:
     """Show what each homestay business earned by the stays that ended in a month."""
-    from bff import tasks  # noqa: PLC0415 -- the other commands need not wait for these
+    from bff.cli import tasks  # noqa: PLC0415 -- the other commands need not wait for these
 
     match = _MONTH.fullmatch(month)
     if match is None:

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bff.errors import EdgeCode
-from bff.request_body import Refused, Said
+from bff.http.request_body import Refused, Said
 
 log = structlog.get_logger(__name__)
 

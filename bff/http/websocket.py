@@ -19,13 +19,13 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.utils.aio import aclosing
 
-from bff import request_body
 from bff.context import EXPIRED, RequestContext
 from bff.errors import EdgeCode
-from bff.request_body import Refused, Said
+from bff.http import request_body
+from bff.http.request_body import Refused, Said
 
 if TYPE_CHECKING:
-    from bff.endpoint import Endpoint
+    from bff.http.endpoint import Endpoint
 
 log = structlog.get_logger(__name__)
 

@@ -1,0 +1,1 @@
+"""`homestay`: the command line."""

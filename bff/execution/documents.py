@@ -87,6 +87,10 @@ class Documents:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def find(self, text: str) -> Document | None:
+        """The document of this text, where it came before."""
+        return self._kept.get(text)
+
     def parse(self, text: str) -> Document:
         """The document of this text.
 

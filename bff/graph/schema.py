@@ -11,6 +11,7 @@ from graphql import GraphQLError
 from strawberry.extensions import DisableIntrospection, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StreamResult
+from strawberry.types import ExecutionResult
 from strawberry.types.execution import ExecutionContext, PreExecutionError
 from strawberry.types.unset import UNSET
 
@@ -35,8 +36,9 @@ from bff.graph.payloads import (
 from bff.graph.refusals import KINDS, user_error
 from bff.graph.scalars import SCALARS
 from bff.graph.types import Homestay, HomestayNight, HomestayOrder, HomestayQuote, Info, Node, OrderPayment
-from bff.limits.complexity import MAX_TOKENS, check_length
+from bff.limits.complexity import MAX_TOKENS, check_length, known_cost
 from bff.limits.gate import Gate
+from bff.limits.turns import Turns
 from bff.watching import Watch
 from domain.errors import HomestayError, InvalidInput
 from domain.order.pricing import Stay
@@ -189,14 +191,39 @@ class Schema(strawberry.Schema):
     def __init__(self, *args: Any, **named: Any) -> None:  # noqa: ANN401 -- passed through
         super().__init__(*args, **named)
         self.documents = Documents(MAX_TOKENS, check=check_length)
+        self._turns = Turns()
+
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        *others: Any,  # noqa: ANN401 -- passed through, as are those by name
+        **named: Any,  # noqa: ANN401
+    ) -> ExecutionResult:
+        """Runs an operation with one answer."""
+        await self._turn(query, variable_values)
+        return await super().execute(query, variable_values, *others, **named)
 
     def process_errors(self, errors_: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:  # noqa: ARG002 -- Strawberry's signature
         for error in errors_:
             errors.record(error)
 
-    async def stream(self, *args: Any, **kwargs: Any) -> StreamResult:  # noqa: ANN401 -- passed through
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        *others: Any,  # noqa: ANN401 -- passed through, as are those by name
+        **named: Any,  # noqa: ANN401
+    ) -> StreamResult:
         """Runs an operation whose answers are several. What the gate refuses is its one answer, as in `execute`."""
-        return _refusals_answered(await super().stream(*args, **kwargs))
+        await self._turn(query, variable_values)
+        return _refusals_answered(await super().stream(query, variable_values, *others, **named))
+
+    async def _turn(self, text: str | None, variables: dict[str, Any] | None) -> None:
+        """Waits, where it is not known yet what this would cost."""
+        document = self.documents.find(text) if text else None
+        if text and (document is None or known_cost(document, variables) is None):
+            await self._turns.wait()
 
 
 async def _refusals_answered(results: StreamResult) -> StreamResult:

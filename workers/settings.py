@@ -3,7 +3,6 @@
 One rule: an address that is set is used; an empty one is served from inside.
 """
 
-import re
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -11,156 +10,146 @@ from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from domain.order.pricing import Rules
+from workers import setting_checks as checks
+from workers.setting_checks import DEVELOPMENT_KEY, MIN_KEY_BYTES, MIN_OPS_TOKEN, MIN_SIGNING_BYTES
 
 PREFIX: Final = "HOMESTAY_"
-# Known to everybody who can read this, so it opens nothing but a developer's own machine.
-DEVELOPMENT_KEY: Final = "development-key-of-homestay-bff-not-a-secret"
-# RFC 7518, section 3.2: an HS256 key has at least the size of the hash.
-MIN_KEY_BYTES: Final = 32
-# Characters. One guess a second finds none of so many.
-MIN_OPS_TOKEN: Final = 16
-# As a browser says it: scheme, host, and a port that is not the scheme's own; neither a path nor a slash.
-_ORIGIN: Final = re.compile(r"(?!http:.*:80$|https:.*:443$)https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
-
-
-def _check_database(url: str) -> str:
-    try:
-        driver = make_url(url).drivername if url else "sqlite+aiosqlite"
-    except ArgumentError:
-        driver = ""
-    if driver not in {"mysql+aiomysql", "sqlite+aiosqlite"}:
-        raise ValueError("expected mysql+aiomysql://… or sqlite+aiosqlite:///…")
-    return url
-
-
-def _check_broker(url: str) -> str:
-    if url and not url.startswith(("redis://", "rediss://", "amqp://", "amqps://")):
-        raise ValueError("expected redis://…, rediss://… or amqp://…")
-    return url
-
-
-def _check_http(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if url and not usable:
-        raise ValueError("expected https://… or http://…")
-    return url
-
-
-def _check_origins(origins: str) -> str:
-    for origin in _split(origins):
-        if origin != "*" and not _ORIGIN.fullmatch(origin):
-            raise ValueError("expected origins such as https://www.example.org or http://localhost:3000, or *")
-    return origins
-
-
-def _split(listed: str) -> tuple[str, ...]:
-    return tuple(piece for each in listed.split(",") if (piece := each.strip()))
-
-
-def _check_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"no time zone is called {name!r}; expected a name such as Asia/Shanghai") from None
-    return name
-
+# Beside the directory in which a program is started; the environment comes before it.
+FILE: Final = ".env"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+Host = Annotated[str, AfterValidator(checks.host)]
+Address = Annotated[str, AfterValidator(checks.address)]
+Http = Annotated[str, AfterValidator(checks.http)]
+# Others write these in capitals.
+_ANY_CASE: Final = BeforeValidator(lambda said: said.lower() if isinstance(said, str) else said)
 
 
 class SettingsError(Exception):
-    """The environment says something that can't be used; the message names each variable."""
+    """The environment says something that can't be used; the message names each variable, a line for each."""
 
 
-class Settings(BaseSettings):
-    """What an installation decides, under the names `HOMESTAY_<NAME>`; also read from a file `.env`."""
+class Variables(BaseSettings):
+    """Each variable by itself, under the name `HOMESTAY_<NAME>`; also read from a file `.env`.
+
+    The descriptions are what `homestay settings` and docs/settings.md say.
+    """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix=PREFIX, env_file=FILE, env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    env: Literal["development", "production"] = "development"
-    host: str = "127.0.0.1"
-    port: Port = 8000
-    data_dir: Path = Path("var")
-    database_url: Annotated[str, AfterValidator(_check_database)] = ""
-    broker_url: Annotated[str, AfterValidator(_check_broker)] = ""
-    travel_addr: str = ""
-    payment_addr: str = ""
-    rpc_host: str = "127.0.0.1"
-    order_rpc_port: Port = 2001
-    payment_rpc_port: Port = 2002
-    travel_rpc_port: Port = 2003
-    jwt_secret: SecretStr = SecretStr("")
-    jwt_jwks_url: Annotated[str, AfterValidator(_check_http)] = ""
-    jwt_issuer: str = ""
-    jwt_audience: str = ""
-    cors_origins: Annotated[str, AfterValidator(_check_origins)] = ""
-    time_zone: Annotated[str, AfterValidator(_check_zone)] = "Asia/Shanghai"
-    pay_window: float = Field(default=1200, gt=0, le=86400)
-    creates_per_minute: int = Field(default=10, ge=0, le=10_000)
-    homestays_kept: float = Field(default=10, ge=0, le=3600)
-    values_per_minute: int = Field(default=200_000, ge=0, le=1_000_000_000)
-    max_unpaid_orders: int = Field(default=5, ge=0, le=10_000)
-    sweep_interval: float = Field(default=5, gt=0, le=3600)
-    sweep_grace: float = Field(default=10, ge=0, le=3600)
-    notify_url: Annotated[str, AfterValidator(_check_http)] = ""
-    notify_secret: SecretStr = SecretStr("")
-    trusted_documents: Path | None = None
-    graphiql: bool | None = None
-    introspection: bool | None = None
-    ops_token: SecretStr = SecretStr("")
-    watch_host: str = "127.0.0.1"
-    watch_port: Port = 0
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["console", "json"] | None = None
-
-    @model_validator(mode="after")
-    def _check_secret(self) -> Self:
-        secret = self.jwt_secret.get_secret_value()
-        if secret and len(secret.encode()) < MIN_KEY_BYTES:
-            raise ValueError(f"{PREFIX}JWT_SECRET: expected at least {MIN_KEY_BYTES} bytes")
-        return self
-
-    @model_validator(mode="after")
-    def _check_ops_token(self) -> Self:
-        token = self.ops_token.get_secret_value()
-        if token and len(token) < MIN_OPS_TOKEN:
-            raise ValueError(f"{PREFIX}OPS_TOKEN: expected at least {MIN_OPS_TOKEN} characters")
-        return self
-
-    @model_validator(mode="after")
-    def _check_notify_secret(self) -> Self:
-        if self.notify_url and not self.notify_secret.get_secret_value():
-            raise ValueError(f"{PREFIX}NOTIFY_SECRET: announcements are signed; set the key that their receiver knows")
-        return self
-
-    @model_validator(mode="after")
-    def _check_production(self) -> Self:
-        if not self.production:
-            return self
-        missing = [
-            f"{PREFIX}{name.upper()}: production serves nothing from inside; set its address"
-            for name in ("database_url", "broker_url", "travel_addr", "payment_addr")
-            if not getattr(self, name)
-        ]
-        if self.key == DEVELOPMENT_KEY:
-            missing.insert(0, f"{PREFIX}JWT_SECRET: production needs a key of its own, or {PREFIX}JWT_JWKS_URL")
-        if urlsplit(self.jwt_jwks_url).scheme == "http":
-            missing.append(f"{PREFIX}JWT_JWKS_URL: expected https://…; who can change this answer can be any guest")
-        if missing:
-            raise ValueError("\n".join(missing))
-        return self
+    env: Annotated[Literal["development", "production"], _ANY_CASE] = Field(
+        default="development",
+        description="`production` refuses empty addresses and sample keys, migrates nothing unasked, and turns "
+        "GraphiQL and introspection off unless asked for",
+    )
+    host: Host = Field(default="127.0.0.1", description="where the GraphQL edge listens")
+    port: Port = Field(default=8000, description="its port")
+    data_dir: Annotated[Path, AfterValidator(checks.directory)] = Field(
+        default=Path("var"), description="where the SQLite file goes"
+    )
+    database_url: Annotated[str, AfterValidator(checks.database)] = Field(
+        default="", description="`mysql+aiomysql://…` or `sqlite+aiosqlite:///…`; empty: a SQLite file"
+    )
+    broker_url: Annotated[str, AfterValidator(checks.broker)] = Field(
+        default="",
+        description="`redis://…`, `rediss://…` or `amqp://…`; `redis://…?broker=stock` for dramatiq's own Redis "
+        "broker; empty: queues in the process",
+    )
+    travel_addr: Address = Field(
+        default="", description="host:port of the travel service (gRPC); empty: the reference service"
+    )
+    payment_addr: Address = Field(
+        default="", description="host:port of the payment service (gRPC); empty: the reference service"
+    )
+    rpc_host: Host = Field(default="127.0.0.1", description="where our gRPC services listen")
+    order_rpc_port: Port = Field(default=2001, description="port of the order service")
+    payment_rpc_port: Port = Field(default=2002, description="port of the reference payment service")
+    travel_rpc_port: Port = Field(default=2003, description="port of the reference travel service")
+    jwt_secret: Annotated[SecretStr, AfterValidator(checks.token_key)] = Field(
+        default=SecretStr(""),
+        description=f"HS256 key of tokens, at least {MIN_KEY_BYTES} bytes; empty: a key that everybody knows, or, with "
+        f"`{PREFIX}JWT_JWKS_URL`, none",
+    )
+    jwt_jwks_url: Http = Field(
+        default="",
+        description="where a sign-in service shows its public keys: its RS256 and ES256 tokens are taken too; "
+        "`https://…` in production",
+    )
+    jwt_issuer: str = Field(default="", description="what `iss` of every token must be; empty: it is not looked at")
+    jwt_audience: str = Field(
+        default="", description="what `aud` of every token must be or hold; empty: it is not looked at"
+    )
+    cors_origins: Annotated[str, AfterValidator(checks.origins)] = Field(
+        default="",
+        description="whose pages may ask from a browser: exact origins with commas between, or `*`; empty: our own",
+    )
+    time_zone: Annotated[str, AfterValidator(checks.zone)] = Field(
+        default="Asia/Shanghai", description="where the homestays stand: it decides which date is today"
+    )
+    pay_window: float = Field(default=1200, gt=0, le=86400, description="seconds until an unpaid order closes")
+    creates_per_minute: int = Field(
+        default=10, ge=0, le=10_000, description="orders that a guest may try to place in a minute; 0 sets no limit"
+    )
+    homestays_kept: float = Field(
+        default=10,
+        ge=0,
+        le=3600,
+        description="seconds for which a homestay is shown as the travel service told it; placing an order always asks",
+    )
+    values_per_minute: int = Field(
+        default=200_000,
+        ge=0,
+        le=1_000_000_000,
+        description="values of answers that one guest may ask for in a minute, of each process; 0 sets no limit",
+    )
+    max_unpaid_orders: int = Field(
+        default=5, ge=0, le=10_000, description="orders of one guest that may wait for their payment; 0 sets no limit"
+    )
+    sweep_interval: float = Field(default=5, gt=0, le=3600, description="seconds between sweeps")
+    sweep_grace: float = Field(
+        default=10,
+        ge=0,
+        le=3600,
+        description="seconds past the due moment by which a sweep has taken over from the message",
+    )
+    notify_url: Http = Field(
+        default="", description="webhook that is told of each change of an order; empty: nobody is"
+    )
+    notify_secret: Annotated[SecretStr, AfterValidator(checks.signing_key)] = Field(
+        default=SecretStr(""),
+        description=f"key of the webhook's signatures, as text or as `whsec_…`; {MIN_SIGNING_BYTES} bytes or more in "
+        "production",
+    )
+    trusted_documents: Path | None = Field(
+        default=None, description="a manifest of documents; nothing else is run; empty: any document is"
+    )
+    graphiql: bool | None = Field(default=None, description="whether `/graphiql` is served; empty: in development only")
+    introspection: bool | None = Field(
+        default=None, description="whether the schema may be asked about itself; empty: in development only"
+    )
+    ops_token: Annotated[SecretStr, AfterValidator(checks.operators_token)] = Field(
+        default=SecretStr(""),
+        description=f"opens the operators' page `/ops`, {MIN_OPS_TOKEN} characters or more; empty: no such page",
+    )
+    watch_host: Host = Field(
+        default="127.0.0.1", description="where programs other than the edge answer for their health"
+    )
+    watch_port: Port = Field(
+        default=0,
+        description="port of their `/livez`, `/readyz` and `/metrics`, or the next free one; 0: nowhere",
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _ANY_CASE] = Field(
+        default="info", description="the least that is logged"
+    )
+    log_format: Annotated[Literal["console", "json"] | None, _ANY_CASE] = Field(
+        default=None, description="for people or for machines; empty: `console`, in production `json`"
+    )
 
     @property
     def production(self) -> bool:
@@ -180,7 +169,7 @@ class Settings(BaseSettings):
     @property
     def origins(self) -> tuple[str, ...]:
         """Whose pages may ask from a browser, beside our own; `*` is everybody's."""
-        return _split(self.cors_origins)
+        return checks.split(self.cors_origins)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -228,6 +217,40 @@ class Settings(BaseSettings):
         return self.production if self.log_format is None else self.log_format == "json"
 
 
+class Settings(Variables):
+    """What an installation decides: each variable by itself, and all of them together."""
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        problems = []
+        if self.notify_url and not self.notify_secret.get_secret_value():
+            problems.append(f"{PREFIX}NOTIFY_SECRET: announcements are signed; set the key that their receiver knows")
+        if self.production:
+            problems += self._unfit_for_guests()
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _unfit_for_guests(self) -> list[str]:
+        problems = [
+            f"{PREFIX}{name.upper()}: production takes no sample; draw one, as `openssl rand -hex 32` does"
+            for name in ("jwt_secret", "ops_token", "notify_secret")
+            if checks.is_sample(getattr(self, name))
+        ]
+        if not self.jwt_secret.get_secret_value() and not self.jwt_jwks_url:
+            problems.append(f"{PREFIX}JWT_SECRET: production needs a key of its own, or {PREFIX}JWT_JWKS_URL")
+        if self.notify_url and 0 < checks.signing_bytes(self.notify_secret) < MIN_SIGNING_BYTES:
+            problems.append(f"{PREFIX}NOTIFY_SECRET: expected at least {MIN_SIGNING_BYTES} bytes in production")
+        problems += [
+            f"{PREFIX}{name.upper()}: production serves nothing from inside; set its address"
+            for name in ("database_url", "broker_url", "travel_addr", "payment_addr")
+            if not getattr(self, name)
+        ]
+        if urlsplit(self.jwt_jwks_url).scheme == "http":
+            problems.append(f"{PREFIX}JWT_JWKS_URL: expected https://…; who can change this answer can be any guest")
+        return problems
+
+
 @cache
 def settings() -> Settings:
     """The settings of this process.
@@ -248,6 +271,10 @@ def read() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(problem) for problem in error.errors(include_url=False))) from None
+    except UnicodeError:
+        raise SettingsError(f"{FILE}: expected text in UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"{FILE}: can't be read: {error.strerror}") from None
 
 
 def _explain(problem: object) -> str:

@@ -13,7 +13,7 @@ from tests.conformance.tools import NOT_YET, TOOLS, Tool
 from tests.servers import ProcessFailed
 from tests.servers.scratch import scratch_directory
 from tests.system.installation import Installation
-from workers.settings import DEVELOPMENT_KEY
+from workers.setting_checks import DEVELOPMENT_KEY
 
 # The nights of a tool: none of them is wanted by another.
 _AHEAD = timedelta(days=30)

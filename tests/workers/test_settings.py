@@ -1,8 +1,10 @@
+import base64
 from pathlib import Path
 
 import pytest
 
-from workers.settings import DEVELOPMENT_KEY, Settings, SettingsError, read
+from workers.setting_checks import DEVELOPMENT_KEY
+from workers.settings import Settings, SettingsError, read
 
 PRODUCTION = {
     "HOMESTAY_ENV": "production",
@@ -79,6 +81,70 @@ def test_production_needs_no_key_where_others_sign(monkeypatch: pytest.MonkeyPat
     others = {"HOMESTAY_JWT_SECRET": "", "HOMESTAY_JWT_JWKS_URL": "https://sign-in.example.org/keys"}
     set_all(monkeypatch, PRODUCTION | others)
     assert (read().key, read().gives_tokens) == ("", False)
+
+
+@pytest.mark.parametrize("name", ["HOMESTAY_JWT_SECRET", "HOMESTAY_OPS_TOKEN", "HOMESTAY_NOTIFY_SECRET"])
+@pytest.mark.parametrize(
+    "sample",
+    [
+        DEVELOPMENT_KEY,
+        "ae0536f9-6450-4606-8e13-5a19ed505da0",
+        "change-me-change-me-change-me-change-me",
+        "ChangeThisKeyBeforeYouServeAnyGuestWithIt",
+        "your-256-bit-secret-your-256-bit-secret",
+        "an-example-key-of-more-than-thirty-two-bytes",
+    ],
+)
+def test_production_refuses_what_is_printed_somewhere(monkeypatch: pytest.MonkeyPatch, name: str, sample: str) -> None:
+    set_all(monkeypatch, PRODUCTION | {name: sample})
+    with pytest.raises(SettingsError, match=f"^{name}: production takes no sample"):
+        read()
+    monkeypatch.setenv("HOMESTAY_ENV", "development")
+    read()
+
+
+def test_production_signs_announcements_with_a_long_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = PRODUCTION | {"HOMESTAY_NOTIFY_URL": "https://push.internal/hook"}
+    for short in ("23 bytes, and no more..", "whsec_" + base64.b64encode(b"23 bytes, and no more..").decode()):
+        set_all(monkeypatch, told | {"HOMESTAY_NOTIFY_SECRET": short})
+        with pytest.raises(SettingsError, match=r"^HOMESTAY_NOTIFY_SECRET: expected at least 24 bytes"):
+            read()
+    monkeypatch.setenv("HOMESTAY_NOTIFY_SECRET", "24 bytes, and that is it")
+    read()
+
+
+def test_all_that_production_misses_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMESTAY_ENV", "production")
+    monkeypatch.setenv("HOMESTAY_NOTIFY_URL", "https://push.internal/hook")
+    with pytest.raises(SettingsError) as refused:
+        read()
+    assert [line.partition(":")[0].removeprefix("HOMESTAY_") for line in str(refused.value).splitlines()] == [
+        "NOTIFY_SECRET",
+        "JWT_SECRET",
+        "DATABASE_URL",
+        "BROKER_URL",
+        "TRAVEL_ADDR",
+        "PAYMENT_ADDR",
+    ]
+
+
+@pytest.mark.parametrize(
+    "address", ["travel:2003", "10.0.0.1:1", "[::1]:65535", "dns:///travel.internal:80", "travel_rpc:2003"]
+)
+def test_an_address_may_be_a_name_or_a_number(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("HOMESTAY_TRAVEL_ADDR", address)
+    assert read().travel == address
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]", "localhost", "bff.internal"])  # noqa: S104 -- only told
+def test_one_may_listen_at_a_name_or_a_number(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("HOMESTAY_RPC_HOST", host)
+    assert read().rpc_host == host
+
+
+def test_words_are_taken_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, {"HOMESTAY_LOG_LEVEL": "WARNING", "HOMESTAY_LOG_FORMAT": "JSON", "HOMESTAY_GRAPHIQL": "OFF"})
+    assert (read().log_level, read().log_format, read().shows_graphiql) == ("warning", "json", False)
 
 
 @pytest.mark.parametrize("url", ["http://sign-in.example.org/keys", "HTTP://sign-in.example.org/keys"])

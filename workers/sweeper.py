@@ -6,6 +6,7 @@ It touches nothing but the database and the payment service, so it works when th
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -81,8 +82,13 @@ class Sweeper:
                 log.exception("sweep failed")
             await asyncio.sleep(max(0.0, next_at - loop.time()))
 
-    async def sweep(self, grace: timedelta = timedelta()) -> Swept:
-        """Closes every order that fell due `grace` ago, batch after batch, several at once."""
+    async def sweep(self, grace: timedelta = timedelta(), *, watch: Callable[[Swept], None] | None = None) -> Swept:
+        """Closes every order that fell due `grace` ago, batch after batch, several at once.
+
+        Args:
+            grace: how long ago.
+            watch: is told after some batches how far it is.
+        """
         overdue = closed = 0
         while True:
             sns = await self._closing.overdue(grace=grace, limit=BATCH * AT_ONCE)
@@ -91,6 +97,8 @@ class Sweeper:
             overdue += len(sns)
             closed += figures.closed(outcomes)
             figures.SWEEP.inc(figures.closed(outcomes))
+            if watch is not None:
+                watch(Swept(overdue=overdue, closed=closed))
             # Orders of which none could be decided would come again at once; the next sweep tries them.
             if len(sns) < BATCH * AT_ONCE or not outcomes:
                 break

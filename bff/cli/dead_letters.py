@@ -1,34 +1,34 @@
 """`homestay dead-letters`: what could not be delivered, and what people do about it."""
 
-import json
 from dataclasses import asdict
-from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Final
 
 import typer
 
-from bff.cli import dead_messages
-from bff.cli.terminal import NOT_SO, complain, do, fail, read_settings, say, say_table
+from bff.cli import dead_messages, progress
+from bff.cli.chosen import All, Ids, chosen, counted, told
+from bff.cli.terminal import Json, do, lesson, read_settings, say, say_json, say_table
+
+_NOT_SO: Final = "an id is not dead, or not there; the others are done"
 
 app: Final = typer.Typer(
-    help="Look after what could not be delivered: list it, try it again, or drop it.", no_args_is_help=True
+    help="Look after what could not be delivered: list it, try it again, or drop it.",
+    epilog=lesson("homestay dead-letters list", not_so=_NOT_SO),
+    no_args_is_help=True,
 )
 app.add_typer(dead_messages.app, name="messages")
 
-Ids = Annotated[list[str] | None, typer.Argument(help="As `homestay dead-letters list` shows them.", metavar="[ID]…")]
-All = Annotated[bool, typer.Option("--all", help="All that are dead, instead of these.")]
+_THING: Final = "dead letter"
 
 
-@app.command("list")
-def list_(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, payloads included.")] = False,  # noqa: FBT002
-) -> None:
-    """List what is dead, the oldest first."""
+@app.command("list", epilog=lesson("homestay dead-letters list --json"))
+def list_(as_json: Json = False) -> None:  # noqa: FBT002
+    """List what is dead, the oldest first: 1000 of them at most. With --json the payloads, too."""
     from bff.cli import tasks  # noqa: PLC0415 -- the other commands need not wait for these
 
     letters, total = do(tasks.dead_letters(read_settings()))
     if as_json:
-        say(json.dumps({"total": total, "letters": [_json(letter) for letter in letters]}, ensure_ascii=False))
+        say_json({"total": total, "letters": [asdict(letter) for letter in letters]})
         return
     if letters:
         say_table(
@@ -38,44 +38,26 @@ def list_(
                 for each in letters
             ),
         )
-    say(f"{len(letters)} of {total} dead letters" if total > len(letters) else _count(total, "dead letter"))
+    say(f"{len(letters)} of {total} dead letters" if total > len(letters) else counted(total, _THING))
 
 
-@app.command()
-def retry(ids: Ids = None, every: All = False) -> None:  # noqa: FBT002
+@app.command(epilog=lesson("homestay dead-letters retry 17 18", not_so=_NOT_SO))
+def retry(ids: Ids = None, every: All = False, as_json: Json = False) -> None:  # noqa: FBT002
     """Have dead letters delivered after all, from now on and as if they were new."""
     from bff.cli import tasks  # noqa: PLC0415
 
-    done, unknown = do(tasks.retry_dead_letters(read_settings(), _chosen(ids, every=every)))
-    _tell(done, unknown, "will be tried again")
+    which = chosen(ids, every=every)
+    with progress.shown() as tell:
+        done, unknown = do(tasks.retry_dead_letters(read_settings(), which, tell))
+    told(_THING, done, unknown, "will be tried again", as_json=as_json)
 
 
-@app.command()
-def drop(ids: Ids = None, every: All = False) -> None:  # noqa: FBT002
+@app.command(epilog=lesson("homestay dead-letters drop --all", not_so=_NOT_SO))
+def drop(ids: Ids = None, every: All = False, as_json: Json = False) -> None:  # noqa: FBT002
     """Throw dead letters away: whoever they were for will never be told."""
     from bff.cli import tasks  # noqa: PLC0415
 
-    done, unknown = do(tasks.drop_dead_letters(read_settings(), _chosen(ids, every=every)))
-    _tell(done, unknown, "dropped")
-
-
-def _chosen(ids: list[str] | None, *, every: bool) -> list[str] | None:
-    """The ids, each once; None for all."""
-    if bool(ids) == every:
-        fail("say which: ids, or --all")
-    return None if every else list(dict.fromkeys(ids or ()))
-
-
-def _tell(done: int, unknown: list[str], what: str) -> None:
-    say(f"{_count(done, 'dead letter')} {what}")
-    if unknown:
-        complain(f"not dead, or not there: {', '.join(unknown)}")
-        raise SystemExit(NOT_SO)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number or 'no'} {thing}{'' if number == 1 else 's'}"
-
-
-def _json(letter: Any) -> dict[str, Any]:  # noqa: ANN401 -- a DeadLetter, whose module need not be read for `--help`
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(letter).items()}
+    which = chosen(ids, every=every)
+    with progress.shown() as tell:
+        done, unknown = do(tasks.drop_dead_letters(read_settings(), which, tell))
+    told(_THING, done, unknown, "dropped", as_json=as_json)

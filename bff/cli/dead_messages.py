@@ -7,34 +7,39 @@ bug tells of the bug.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
-from bff.cli.terminal import NOT_SO, complain, explained, fail, read_settings, say, say_table
+from bff.cli import progress
+from bff.cli.chosen import All, Ids, chosen, counted, told
+from bff.cli.terminal import Json, explained, fail, lesson, read_settings, say, say_json, say_table
 
 if TYPE_CHECKING:
     from workers.dead_messages import DeadMessage, DeadMessages
 
     Act = Callable[[str, Sequence[str]], int]
 
-app: Final = typer.Typer(help="The broker's own messages that failed for good (Redis).", no_args_is_help=True)
+_NOT_SO: Final = "an id is not dead, or not there; the others are done"
 
-Ids = Annotated[list[str] | None, typer.Argument(help="As `list` shows them.", metavar="[ID]…")]
-All = Annotated[bool, typer.Option("--all", help="All that are dead, instead of these.")]
-# More than an operator reads at once.
+app: Final = typer.Typer(
+    help="The broker's own messages that failed for good (Redis).",
+    epilog=lesson("homestay dead-letters messages list", not_so=_NOT_SO),
+    no_args_is_help=True,
+)
+
+# More than an operator reads at once; of each queue.
 MOST: Final = 1000
+_THING: Final = "dead message"
 
 
-@app.command("list")
-def list_(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002
-) -> None:
-    """List what is dead, the latest first; kept for a week."""
+@app.command("list", epilog=lesson("homestay dead-letters messages list --json"))
+def list_(as_json: Json = False) -> None:  # noqa: FBT002
+    """List what is dead, the latest first, 1000 of each queue at most; kept for a week."""
     with explained():
         found = _all(_dead_messages())
     if as_json:
-        say(json.dumps([asdict(each) for each in found], default=str, ensure_ascii=False))
+        say_json([asdict(each) for each in found])
         return
     if found:
         say_table(
@@ -44,21 +49,21 @@ def list_(
                 for each in found
             ),
         )
-    say(f"{len(found) or 'no'} dead message{'' if len(found) == 1 else 's'}")
+    say(counted(len(found), _THING))
 
 
-@app.command()
-def retry(ids: Ids = None, every: All = False) -> None:  # noqa: FBT002
+@app.command(epilog=lesson("homestay dead-letters messages retry --all", not_so=_NOT_SO))
+def retry(ids: Ids = None, every: All = False, as_json: Json = False) -> None:  # noqa: FBT002
     """Send dead messages again, with all their tries before them."""
     dead = _dead_messages()
-    _each(ids, every=every, dead=dead, act=dead.revive, what="sent again")
+    _each(chosen(ids, every=every), dead, dead.revive, "sent again", as_json=as_json)
 
 
-@app.command()
-def drop(ids: Ids = None, every: All = False) -> None:  # noqa: FBT002
+@app.command(epilog=lesson("homestay dead-letters messages drop --all", not_so=_NOT_SO))
+def drop(ids: Ids = None, every: All = False, as_json: Json = False) -> None:  # noqa: FBT002
     """Throw dead messages away."""
     dead = _dead_messages()
-    _each(ids, every=every, dead=dead, act=dead.drop, what="dropped")
+    _each(chosen(ids, every=every), dead, dead.drop, "dropped", as_json=as_json)
 
 
 def _dead_messages() -> "DeadMessages":
@@ -79,14 +84,14 @@ def _all(dead: "DeadMessages") -> "list[DeadMessage]":
     return [each for queue in (CLOSING_QUEUE, PAYMENT_QUEUE) for each in dead.of(queue, limit=MOST)]
 
 
-def _each(ids: Sequence[str] | None, *, every: bool, dead: "DeadMessages", act: "Act", what: str) -> None:
-    if bool(ids) == every:
-        fail("say which: ids, or --all")
-    with explained():
+def _each(which: list[str] | None, dead: "DeadMessages", act: "Act", what: str, *, as_json: bool) -> None:
+    done, unknown = 0, []
+    with explained(), progress.shown() as tell:
         queues = {each.id: each.queue for each in _all(dead)}
-        chosen = list(queues) if every else list(dict.fromkeys(ids or ()))
-        done = [id_ for id_ in chosen if id_ in queues and act(queues[id_], [id_])]
-    say(f"{len(done) or 'no'} dead message{'' if len(done) == 1 else 's'} {what}")
-    if missing := [id_ for id_ in chosen if id_ not in done]:
-        complain(f"not dead, or not there: {', '.join(missing)}")
-        raise SystemExit(NOT_SO)
+        for at, id_ in enumerate(wanted := list(queues) if which is None else which):
+            tell(f"message {at + 1} of {len(wanted)}", at, len(wanted))
+            if id_ in queues and act(queues[id_], [id_]):
+                done += 1
+            else:
+                unknown.append(id_)
+    told(_THING, done, unknown, what, as_json=as_json)

@@ -3,17 +3,19 @@
 import os
 import re
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import typer
 
-from bff.cli import dead_letters, settlements
-from bff.cli.terminal import do, fail, read_settings, say, serve
+from bff.cli import dead_letters, progress, settlements
+from bff.cli import settings as settings_command
+from bff.cli.terminal import Json, do, fail, lesson, read_settings, say, say_json, serve
 from workers.settings import PREFIX, SettingsError, settings
 
 app: Final = typer.Typer(
     help="Homestay orders: a GraphQL edge, a worker that closes what is not paid, reference services to try it with.",
+    epilog=lesson("homestay run", not_so="refused, not there, or not so"),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -27,14 +29,14 @@ Sn = Annotated[str, typer.Argument(help="The order's number, HSO…")]
 
 
 def main() -> None:
-    """The console script: anything that the user can mend is one line on standard error and exit code 2."""
+    """The console script: what the user can mend is said on standard error, a line for each thing, with exit code 2."""
     try:
         app()
     except SettingsError as error:
         fail(str(error))
 
 
-@app.command()
+@app.command(epilog=lesson("HOMESTAY_PORT=8080 homestay run"))
 def run() -> None:
     """Serve the whole product from one process; what has no address is served from inside."""
     from bff import programs  # noqa: PLC0415 -- the other commands need not wait for these
@@ -43,7 +45,7 @@ def run() -> None:
     serve(programs.run_all(read_settings(), lambda http: greeting.welcome(settings(), http.port)), "homestay")
 
 
-@app.command()
+@app.command(epilog=lesson("HOMESTAY_BROKER_URL=redis://127.0.0.1 homestay bff"))
 def bff() -> None:
     """Serve the GraphQL edge."""
     from bff import programs  # noqa: PLC0415
@@ -54,7 +56,7 @@ def bff() -> None:
     )
 
 
-@app.command()
+@app.command(epilog=lesson("HOMESTAY_BROKER_URL=redis://127.0.0.1 homestay worker --threads 16"))
 def worker(
     processes: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 1,
     threads: Annotated[int, typer.Option(help="Messages at once in each.", min=1)] = 32,
@@ -68,7 +70,7 @@ def worker(
     os.execv(sys.executable, command)  # noqa: S606 -- our own command line
 
 
-@app.command("order-rpc")
+@app.command("order-rpc", epilog=lesson("homestay order-rpc"))
 def order_rpc() -> None:
     """Serve the order gRPC service."""
     from bff import programs  # noqa: PLC0415
@@ -79,7 +81,7 @@ def order_rpc() -> None:
     )
 
 
-@app.command("travel-rpc")
+@app.command("travel-rpc", epilog=lesson("homestay travel-rpc"))
 def travel_rpc() -> None:
     """Serve the reference travel service, with a demo catalogue."""
     from bff import programs  # noqa: PLC0415
@@ -90,7 +92,7 @@ def travel_rpc() -> None:
     )
 
 
-@app.command("payment-rpc")
+@app.command("payment-rpc", epilog=lesson("homestay payment-rpc"))
 def payment_rpc() -> None:
     """Serve the reference payment service."""
     from bff import programs  # noqa: PLC0415
@@ -101,35 +103,44 @@ def payment_rpc() -> None:
     )
 
 
-@app.command()
+@app.command(epilog=lesson("homestay sweep --once"))
 def sweep(
     once: Annotated[bool, typer.Option("--once", help="Sweep once and end, for cron.")] = False,  # noqa: FBT002
+    as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Close what is overdue and return money that is due; runs inside every worker too."""
     from bff.cli import tasks  # noqa: PLC0415
 
     if not once:
         fail("every worker sweeps by itself; `homestay sweep --once` makes one sweep now")
-    swept = do(tasks.sweep(read_settings()))
-    say(f"overdue {swept.overdue}, closed {swept.closed}")
+    found = read_settings()
+    with progress.shown() as tell:
+        swept = do(tasks.sweep(found, tell))
+    if as_json:
+        say_json({"overdue": swept.overdue, "closed": swept.closed})
+    else:
+        say(f"overdue {swept.overdue}, closed {swept.closed}")
 
 
-@app.command()
-def migrate(
-    as_json: Annotated[bool, typer.Option("--json", help="Tell in JSON what came of it.")] = False,  # noqa: FBT002
-) -> None:
+@app.command(epilog=lesson("homestay migrate --json"))
+def migrate(as_json: Json = False) -> None:  # noqa: FBT002
     """Bring the database's tables up to date, and give orders of the existing system their nights."""
     from bff.cli import tasks  # noqa: PLC0415
-    from bff.cli.migrated import progress  # noqa: PLC0415
 
-    migrated = do(tasks.migrate(read_settings(), lambda done: typer.echo(progress(done), err=True)))
-    say(migrated.as_json() if as_json else migrated.as_text())
+    found = read_settings()
+    with progress.shown() as tell:
+        migrated = do(tasks.migrate(found, tell))
+    if as_json:
+        say_json(migrated.as_json())
+    else:
+        say(migrated.as_text())
 
 
-@app.command()
+@app.command(epilog=lesson("homestay token --user 7 --ttl 7d"))
 def token(
     user: Annotated[int, typer.Option(help="The guest's number.", min=1)],
     ttl: Annotated[str, typer.Option(help="How long it is good for: 90s, 30m, 1h, 7d.")] = "1h",
+    as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Print a bearer token; with the development key only, unless HOMESTAY_JWT_SECRET is given."""
     from bff.identity.tokens import Tokens  # noqa: PLC0415
@@ -139,27 +150,50 @@ def token(
         fail(f"--ttl: {ttl!r} is no duration; expected for example 90s, 30m, 1h or 7d")
     if not settings().key:
         fail(f"{PREFIX}JWT_SECRET: tokens are signed by others here ({PREFIX}JWT_JWKS_URL), unless this is set too")
-    seconds = int(match[1]) * _UNITS[match[2] or "s"]
-    say(Tokens.of(settings()).sign(user, timedelta(seconds=seconds)))
+    good_for = timedelta(seconds=int(match[1]) * _UNITS[match[2] or "s"])
+    try:
+        # Whole seconds, as the token has it; never later than it says.
+        expires_at = datetime.now(UTC).replace(microsecond=0) + good_for
+    except OverflowError:
+        fail(f"--ttl: {ttl} is longer than there are dates")
+    signed = Tokens.of(settings()).sign(user, good_for)
+    if as_json:
+        say_json({"token": signed, "user": user, "expires_at": expires_at})
+    else:
+        say(signed)
 
 
-@app.command()
-def pay(sn: Sn) -> None:
+@app.command(
+    epilog=lesson("homestay pay HSO202611240317330W0MNS9K", not_so="there is no such order, or nothing is to be paid")
+)
+def pay(sn: Sn, as_json: Json = False) -> None:  # noqa: FBT002
     """Play the payment provider: confirm the order's open payment (and open it, where the guest has not)."""
     from bff.cli import tasks  # noqa: PLC0415
 
-    say(do(tasks.pay(read_settings(), sn)))
+    played = do(tasks.pay(read_settings(), sn))
+    if as_json:
+        say_json(played.as_json())
+    else:
+        say(f"payment {played.payment_sn} confirmed; the order is {played.trade_state.name}")
 
 
-@app.command()
-def refund(sn: Sn) -> None:
+@app.command(
+    epilog=lesson(
+        "homestay refund HSO202611240317330W0MNS9K", not_so="there is no such order, or no money of it to return"
+    )
+)
+def refund(sn: Sn, as_json: Json = False) -> None:  # noqa: FBT002
     """Play the payment provider: return the order's money."""
     from bff.cli import tasks  # noqa: PLC0415
 
-    say(do(tasks.refund(read_settings(), sn)))
+    played = do(tasks.refund(read_settings(), sn))
+    if as_json:
+        say_json(played.as_json())
+    else:
+        say(f"payment {played.payment_sn} returned; the order is {played.trade_state.name}")
 
 
-@app.command()
+@app.command(epilog=lesson("homestay schema > schema.graphql"))
 def schema() -> None:
     """Print the GraphQL schema (SDL)."""
     from bff.graph.sdl import print_sdl  # noqa: PLC0415
@@ -167,5 +201,6 @@ def schema() -> None:
     typer.echo(print_sdl(), nl=False)
 
 
-app.command("settlements")(settlements.settlements)
+app.command("settings", epilog=lesson("homestay settings --json"))(settings_command.settings)
+app.command("settlements", epilog=lesson("homestay settlements --month 2026-10"))(settlements.settlements)
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -1,7 +1,7 @@
 """What `homestay migrate` tells: for people, or in JSON."""
 
-import json
 from dataclasses import dataclass
+from typing import Any
 
 from domain.order.adoption import Adopted
 
@@ -31,25 +31,18 @@ class Migrated:
             lines.append(f"  {conflict.sn}  homestay {conflict.homestay_id}  {nights}")
         return "\n".join(lines)
 
-    def as_json(self) -> str:
+    def as_json(self) -> dict[str, Any]:
         """One object."""
-        return json.dumps(
-            {
-                "version": self.version,
-                "adopted": self.nights.adopted,
-                "freed": self.nights.freed,
-                "conflicts": [
-                    {
-                        "sn": conflict.sn,
-                        "homestayId": conflict.homestay_id,
-                        "nights": [night.isoformat() for night in conflict.nights],
-                    }
-                    for conflict in self.nights.conflicts
-                ],
-            }
-        )
-
-
-def progress(done: Adopted) -> str:
-    """How far an adoption is, in a line."""
-    return f"nights: {done.adopted} orders have theirs, {len(done.conflicts)} can't have them"
+        return {
+            "version": self.version,
+            "adopted": self.nights.adopted,
+            "freed": self.nights.freed,
+            "conflicts": [
+                {
+                    "sn": conflict.sn,
+                    "homestay_id": conflict.homestay_id,
+                    "nights": [night.isoformat() for night in conflict.nights],
+                }
+                for conflict in self.nights.conflicts
+            ],
+        }

@@ -1,6 +1,5 @@
 """`homestay settlements`: what each homestay business earned in a month."""
 
-import json
 import re
 from dataclasses import asdict
 from datetime import date
@@ -8,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from bff.cli.terminal import do, fail, read_settings, say, say_table
+from bff.cli.terminal import Json, do, fail, read_settings, say, say_json, say_table
 
 _MONTH: Final = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 
@@ -16,9 +15,9 @@ _MONTH: Final = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 def settlements(
     month: Annotated[str, typer.Option(help="The month in which the stays ended: 2026-10.")],
     business: Annotated[int | None, typer.Option(help="Only this homestay business.", min=0)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; money in fen.")] = False,  # noqa: FBT002
+    as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Show what each homestay business earned by the stays that ended in a month."""
+    """Show what each homestay business earned by the stays that ended in a month. In JSON, money is in fen."""
     from bff.cli import tasks  # noqa: PLC0415 -- the other commands need not wait for these
 
     match = _MONTH.fullmatch(month)
@@ -27,7 +26,7 @@ def settlements(
     first = date(int(match[1]), int(match[2]), 1)
     found = do(tasks.settlements(read_settings(), first, business))
     if as_json:
-        say(json.dumps([_json(each) for each in found]))
+        say_json([_json(each) for each in found])
         return
     if not found:
         say(f"nothing is settled for {month}; a business is, once the month is over and its stays of it are decided")
@@ -52,5 +51,4 @@ def _yuan(fen: int) -> str:
 
 
 def _json(settlement: Any) -> dict[str, Any]:  # noqa: ANN401 -- a Settlement, whose module need not be read for `--help`
-    values = asdict(settlement)
-    return values | {"month": f"{settlement.month:%Y-%m}", "settled_at": settlement.settled_at.isoformat()}
+    return asdict(settlement) | {"month": f"{settlement.month:%Y-%m}"}

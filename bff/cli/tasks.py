@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
 from bff.cli.migrated import Migrated
+from bff.cli.progress import Tell
 from domain import rpc
 from domain.errors import InvalidTransition, OrderNotFound, PaymentNotFound
+from domain.order import backlog
 from domain.order.adoption import Adopted, Adoption
 from domain.order.room import OrderRoom
 from domain.order.settlement_repository import Settlement
@@ -30,30 +33,72 @@ SETTLED_WITHIN: Final = 5.0
 _ID_DIGITS: Final = 18
 
 
-async def sweep(settings: Settings) -> Swept:
-    """One sweep, and one delivery of what waits in the outbox: refunds, and announcements to guests."""
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of playing the payment provider.
+
+    Attributes:
+        sn: the order.
+        payment_sn: its payment.
+        trade_state: the order's state, when the worker had had a moment for it.
+    """
+
+    sn: str
+    payment_sn: str
+    trade_state: TradeState
+
+    def as_json(self) -> dict[str, str]:
+        """One object."""
+        return {"sn": self.sn, "payment_sn": self.payment_sn, "trade_state": self.trade_state.name}
+
+
+async def sweep(settings: Settings, tell: Tell) -> Swept:
+    """One sweep, and one delivery of what waits in the outbox: refunds, and announcements to guests.
+
+    Args:
+        settings: where everything is.
+        tell: is told how far it is.
+    """
     async with (
         bootstrap.open_orders(settings, NoTimer()) as room,
         bootstrap.open_webhook(settings) as webhook,
     ):
-        swept = await Sweeper(room.closing, interval=settings.sweep_interval, grace=settings.sweep_grace).sweep()
+        waiting = await room.database.read(lambda connection: backlog.count(connection, room.clock.sql_now()))
+
+        def watch(swept: Swept) -> None:
+            # More may fall due meanwhile.
+            tell(f"{swept.closed} orders closed", swept.overdue, max(waiting.overdue, swept.overdue))
+
+        tell("closing orders", 0, waiting.overdue)
+        sweeper = Sweeper(room.closing, interval=settings.sweep_interval, grace=settings.sweep_grace)
+        swept = await sweeper.sweep(watch=watch)
+        tell("delivering what waits", 0, None)
         await Relay(Outbox(room.database, room.clock), deliveries(room, webhook)).run_once()
         return swept
 
 
-async def migrate(settings: Settings, watch: Callable[[Adopted], None]) -> Migrated:
+async def migrate(settings: Settings, tell: Tell) -> Migrated:
     """Brings the tables up to date, and then the nights of the orders in them.
 
     Args:
         settings: where the database is.
-        watch: is told how far the nights are.
+        tell: is told how far it is.
     """
+    tell("bringing the tables up to date", 0, None)
     async with bootstrap.open_database(settings, migrate=True, statement_deadline=None) as database:
-        adopted = await Adoption(database, SystemClock(), settings.zone).run(watch=watch)
+        adoption = Adoption(database, SystemClock(), settings.zone)
+        end = await adoption.end()
+
+        def watch(done: Adopted) -> None:
+            nights = f"nights: {done.adopted} orders have theirs, {len(done.conflicts)} can't have them"
+            tell(nights, done.after or end, end)
+
+        tell("nights: freeing those of closed orders", 0, None)
+        adopted = await adoption.run(watch=watch)
         return Migrated(await migration.version(database), adopted)
 
 
-async def pay(settings: Settings, sn: str) -> str:
+async def pay(settings: Settings, sn: str) -> Played:
     """Plays the payment provider that confirms an order's open payment; opens it where the guest has not.
 
     Raises:
@@ -75,11 +120,10 @@ async def pay(settings: Settings, sn: str) -> str:
                 wanted=PaymentStatus.SUCCESS,
             )
         await _tell(settings, payment.sn, "SUCCESS", PaymentStatus.SUCCESS)
-        state = await _wait_for(room, sn, leaving=order.trade_state)
-        return f"payment {payment.sn} confirmed; the order is {state.name}"
+        return Played(sn, payment.sn, await _wait_for(room, sn, leaving=order.trade_state))
 
 
-async def refund(settings: Settings, sn: str) -> str:
+async def refund(settings: Settings, sn: str) -> Played:
     """Plays the payment provider that returns an order's money.
 
     Raises:
@@ -95,8 +139,7 @@ async def refund(settings: Settings, sn: str) -> str:
         if payment is None or payment.status is not PaymentStatus.SUCCESS:
             raise PaymentNotFound("No money was paid for this order, or it went back already.")
         await _tell(settings, payment.sn, "REFUND", PaymentStatus.REFUNDED)
-        state = await _wait_for(room, sn, leaving=order.trade_state)
-        return f"payment {payment.sn} returned; the order is {state.name}"
+        return Played(sn, payment.sn, await _wait_for(room, sn, leaving=order.trade_state))
 
 
 async def settlements(settings: Settings, month: date, business_id: int | None) -> list[Settlement]:
@@ -112,27 +155,31 @@ async def dead_letters(settings: Settings) -> tuple[list[DeadLetter], int]:
         return await outbox.dead(), (await outbox.counts())[LetterState.DEAD]
 
 
-async def retry_dead_letters(settings: Settings, ids: Sequence[str] | None) -> tuple[int, list[str]]:
+async def retry_dead_letters(settings: Settings, ids: Sequence[str] | None, tell: Tell) -> tuple[int, list[str]]:
     """Has dead letters tried again: these, or all. Returns how many, and the ids that none of them has."""
     async with bootstrap.open_database(settings) as database:
-        return await _each_dead(Outbox(database, SystemClock()).retry, ids)
+        return await _each_dead(Outbox(database, SystemClock()).retry, ids, tell)
 
 
-async def drop_dead_letters(settings: Settings, ids: Sequence[str] | None) -> tuple[int, list[str]]:
+async def drop_dead_letters(settings: Settings, ids: Sequence[str] | None, tell: Tell) -> tuple[int, list[str]]:
     """Throws dead letters away: these, or all. Returns how many, and the ids that none of them has."""
     async with bootstrap.open_database(settings) as database:
-        return await _each_dead(Outbox(database, SystemClock()).drop, ids)
+        return await _each_dead(Outbox(database, SystemClock()).drop, ids, tell)
 
 
 async def _each_dead(
-    act: Callable[[Sequence[int] | None], Awaitable[int]], ids: Sequence[str] | None
+    act: Callable[[Sequence[int] | None], Awaitable[int]], ids: Sequence[str] | None, tell: Tell
 ) -> tuple[int, list[str]]:
     if ids is None:
+        tell("all that are dead", 0, None)
         return await act(None), []
     # One by one, so that of each it is known whether it was dead.
-    numbers = {text: int(text) for text in ids if text.isascii() and text.isdecimal() and len(text) <= _ID_DIGITS}
-    done = {text for text, number in numbers.items() if await act([number])}
-    return len(done), [text for text in ids if text not in done]
+    unknown = []
+    for at, text in enumerate(ids):
+        tell(f"letter {at + 1} of {len(ids)}", at, len(ids))
+        if not (text.isascii() and text.isdecimal() and len(text) <= _ID_DIGITS and await act([int(text)])):
+            unknown.append(text)
+    return len(ids) - len(unknown), unknown
 
 
 async def _tell(settings: Settings, payment_sn: str, word: str, status: PaymentStatus) -> None:

@@ -137,6 +137,10 @@ class Adoption:
             log.info("nights taken over", adopted=done.adopted, freed=done.freed, conflicts=len(done.conflicts))
         return done
 
+    async def end(self) -> int:
+        """Where a run that looks at all orders comes to its end: `Adopted.after` grows towards it."""
+        return await self._database.read(night_repository.newest)
+
     async def go_on(self, note: str) -> str:
         """Runs a bounded piece, as a periodic job does; returns the note by which the next piece goes on."""
         done = await self.run(after=int(note) if note.isdecimal() else 0, at_most=PIECE)

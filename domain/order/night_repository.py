@@ -12,6 +12,7 @@ from sqlalchemy import (
     and_,
     delete,
     false,
+    func,
     insert,
     or_,
     select,
@@ -144,6 +145,11 @@ def homeless_statement(today: date, after: int, limit: int) -> Select[Any]:
         .order_by(_BY_AGE)
         .limit(limit)
     )
+
+
+async def newest(connection: AsyncConnection) -> int:
+    """The greatest id of an order; 0 where there is none."""
+    return int((await connection.execute(select(func.max(_ORDERS.c.id)))).scalar_one() or 0)
 
 
 async def homeless(connection: AsyncConnection, today: date, after: int, limit: int) -> Sequence[Row[Any]]:

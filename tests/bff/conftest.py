@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from domain.database import Database
 from domain.order.room import OrderRoom
 from tests.bff.client import Client
 from tests.bff.edges import edge_of
+from tests.bff.shell import Shell
 from tests.bff.terminal import Terminal
 
 
@@ -59,3 +61,9 @@ def statements(database: Database) -> list[str]:
 def terminal(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """The command line of an installation on each kind of database."""
     return Terminal(database_url, monkeypatch)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """The console script, with an environment of its own."""
+    return Shell(tmp_path, monkeypatch, capsys)

@@ -85,8 +85,9 @@ format: $(VENV)/.dev ## put the code into its form
 proto: $(VENV)/.dev ## generate the gRPC modules anew from proto/*.proto
 	@$(BIN)/python -m proto
 
-docs: $(VENV)/.dev ## write the tables of error codes in docs/errors.md anew
+docs: $(VENV)/.dev ## write the tables of error codes, settings and commands in docs/ anew
 	@$(BIN)/python -m bff.errors_page docs/errors.md
+	@$(BIN)/python -m bff.cli.pages docs/settings.md docs/command-line.md
 
 lock: $(VENV)/.dev ## resolve the dependencies anew and pin them with their hashes
 	@$(BIN)/python requirements/lock.py

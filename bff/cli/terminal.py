@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,6 +25,10 @@ CAN_NOT: Final = 2
 # with Python's 5 ms a request waits for a busy event loop that often; at a hundredth of that, switching costs nothing
 # that could be measured.
 SWITCH_INTERVAL: Final = 0.0005
+
+# How aiosqlite's threads are called, by their function; and seconds that one gets, at most.
+_SQLITE: Final = "_connection_worker_thread"
+_PATIENCE: Final = 1.0
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines: docs/command-line.md says which.")]
 
@@ -60,14 +65,27 @@ def serve(program: Coroutine[Any, Any, None], service: str) -> None:
         raise
     sys.setswitchinterval(SWITCH_INTERVAL)
     with explained():
-        uvloop.run(program)
+        uvloop.run(_with_its_threads(program))
     tracing.finish()
 
 
 def do(task: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 -- what the task gives
     """Runs a short task to its end and returns what it gives."""
     with explained():
-        return asyncio.run(task)
+        return asyncio.run(_with_its_threads(task))
+
+
+async def _with_its_threads(task: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 -- what the task gives
+    """Lets SQLite's threads end before the loop does.
+
+    One whose connection could not be opened, or was given up, still tells the loop; without it, it would print a trace.
+    """
+    try:
+        return await task
+    finally:
+        for thread in threading.enumerate():
+            if _SQLITE in thread.name:
+                await asyncio.to_thread(thread.join, _PATIENCE)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ async def test_ten_thousand_orders_stay_as_they_are_and_those_to_come_get_their_
     assert (told["adopted"], told["freed"]) == (len(lucky), 0)
     assert [conflict["sn"] for conflict in told["conflicts"]] == unlucky
     assert all(conflict["nights"] for conflict in told["conflicts"])
-    assert "orders have theirs" in migrated.stderr
+    assert "orders have theirs" not in migrated.stderr  # nobody looks: it is no terminal
 
     assert [await rows_of(adopted, table) for table in tables] == before
     for row in await stored(adopted, ORDERS):

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from bff.cli.progress import Tell, shown
 from domain.columns import table_of
 from domain.database import Database
 from domain.engine import create_engine
@@ -70,18 +71,18 @@ def rows(count: int, close_at: datetime) -> Iterator[list[dict[str, Any]]]:
         ]
 
 
-async def place(database: Database, count: int) -> None:
+async def place(database: Database, count: int, tell: Tell) -> None:
     """Stores the orders, which fall due much later."""
     done = 0
     for part in rows(count, datetime.now(UTC) + timedelta(days=1)):
         await database.write(lambda connection, part=part: connection.execute(sa.insert(ORDERS), part))  # type: ignore[misc]
         done += len(part)
-        print(f"\r{done:>8} of {count} orders placed", end="", file=sys.stderr)  # noqa: T201
-    print(file=sys.stderr)  # noqa: T201
+        tell("placing orders", done, count)
 
 
-async def set_timers(database: Database, broker: SortedSetBroker | None, count: int) -> datetime:
+async def set_timers(database: Database, broker: SortedSetBroker | None, count: int, tell: Tell) -> datetime:
     """Lets all orders fall due in one moment soon, and sends the message of each."""
+    tell("setting when they fall due", 0, None)
     due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10 + count / 2000)
     await database.write(lambda connection: connection.execute(sa.update(ORDERS).values(close_at=due)))
     if broker is not None:
@@ -89,20 +90,27 @@ async def set_timers(database: Database, broker: SortedSetBroker | None, count: 
             delay = max(0, round((due - datetime.now(UTC)).total_seconds() * 1000) + 50)
             sns = map(sn, range(start, min(start + AT_ONCE, count)))
             broker.enqueue_many([(actors.close_unpaid_message(each), delay) for each in sns])
+            tell("sending messages", min(start + AT_ONCE, count), count)
     if datetime.now(UTC) > due:
         raise SystemExit("the orders fell due before everything was in place: the machine is too slow for this")
     return due
 
 
-async def watch(database: Database, count: int, due: datetime) -> None:
+async def wait_until(due: datetime, tell: Tell) -> None:
+    """Waits for the due moment."""
+    while (left := (due - datetime.now(UTC)).total_seconds()) > 0:
+        tell(f"the orders fall due in {left:.0f} s", 0, None)
+        await asyncio.sleep(min(1, left))
+
+
+async def watch(database: Database, count: int, due: datetime, tell: Tell) -> None:
     """Waits until all are closed, showing how far it is."""
     statement = sa.select(sa.func.count()).select_from(ORDERS).where(ORDERS.c.trade_state == TradeState.WAIT_PAY)
     while True:
         left = (await database.read(lambda connection: connection.execute(statement))).scalar_one()
         late = (datetime.now(UTC) - due).total_seconds()
-        print(f"\r{late:>8.1f} s after the due moment {left:>8} open", end="", file=sys.stderr)  # noqa: T201
+        tell(f"{late:.1f} s after the due moment, {left} open", count - left, count)
         if not left:
-            print(file=sys.stderr)  # noqa: T201
             return
         if late > PATIENCE:
             raise SystemExit(f"{left} of {count} orders still open after {late:.0f} s")
@@ -132,6 +140,8 @@ def cpu_seconds(process: Process) -> float:
 async def measure(count: int, workers: int, threads: int, *, messages: bool) -> None:
     """One run, and its figures."""
     with ExitStack() as stack:
+        tell = stack.enter_context(shown(steady=False))
+        tell("starting MariaDB and Redis", 0, None)
         mariadb = stack.enter_context(MariaDB(flush_log_at_trx_commit=1).start())
         redis = stack.enter_context(Redis().start())
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -141,13 +151,13 @@ async def measure(count: int, workers: int, threads: int, *, messages: bool) -> 
         database = Database(create_engine(mariadb.url))
         await migration.upgrade(database)
         broker = SortedSetBroker(client=connect(redis.url), middleware=[]) if messages else None
-        await place(database, count)
+        await place(database, count, tell)
         installation.start("payment-rpc")
         running = [installation.start("worker", "--threads", str(threads)) for _ in range(workers)]
-        due = await set_timers(database, broker, count)
-        await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
+        due = await set_timers(database, broker, count, tell)
+        await wait_until(due, tell)
         used = sum(map(cpu_seconds, running))
-        await watch(database, count, due)
+        await watch(database, count, due, tell)
         used = sum(map(cpu_seconds, running)) - used
         late = await lateness(database, due)
         await database.close()

@@ -13,7 +13,6 @@ import asyncio
 import gc
 import logging
 import statistics
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
@@ -27,6 +26,7 @@ import sqlalchemy as sa
 import structlog
 import uvloop
 
+from bff.cli.progress import shown
 from domain.columns import table_of
 from domain.database import Database
 from domain.engine import create_engine
@@ -197,6 +197,8 @@ async def contenders(mariadb: MariaDB, redis: Redis) -> AsyncIterator[tuple[Meas
 async def measure(orders: int, rounds: int, at_once: int) -> None:
     """The run, and its table."""
     with ExitStack() as stack:
+        tell = stack.enter_context(shown(steady=False))
+        tell("starting MariaDB and Redis", 0, None)
         mariadb = stack.enter_context(MariaDB(flush_log_at_trx_commit=1).start())
         redis = stack.enter_context(Redis().start())
         async with contenders(mariadb, redis) as (plain, ours):
@@ -205,11 +207,10 @@ async def measure(orders: int, rounds: int, at_once: int) -> None:
                 await each.round(at_once * 4, at_once, numbers)
                 for figures in (each.cpu, each.rate, each.waits):
                     figures.clear()
-            for turn in range(rounds):
-                for each in (plain, ours, ours, plain):
-                    await each.round(orders, at_once, numbers)
-                print(f"\rround {turn + 1} of {rounds}", end="", file=sys.stderr)  # noqa: T201
-            print(file=sys.stderr)  # noqa: T201
+            turns = [plain, ours, ours, plain] * rounds
+            for turn, each in enumerate(turns):
+                tell(each.name, turn, len(turns))  # between the turns: drawing costs CPU, too
+                await each.round(orders, at_once, numbers)
     ratio = statistics.median(ours.cpu) / statistics.median(plain.cpu)
     print(  # noqa: T201
         f"| {at_once} at once | CPU µs | per second | p50 ms | p99 ms |\n|---|---|---|---|---|\n"

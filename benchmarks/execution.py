@@ -15,12 +15,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+# Before anything of ours, which keeps others from loading it where traces are off.
+import opentelemetry.sdk.trace  # noqa: F401
 import uvloop
 from graphql import DocumentNode, ExecutionResult, execute, parse
 from graphql.execution.middleware import MiddlewareManager
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from bff.cli.progress import shown
 from bff.execution.executor import CompiledExecutor
 from bff.graph import schema
 from tests.bff import documents
@@ -120,8 +123,10 @@ def operations() -> list[Measured]:
 async def measure(count: int, rounds: int) -> None:
     """The run, and its table."""
     measured = operations()
-    for _ in range(rounds):
-        for each in measured:
+    turns = measured * rounds
+    with shown(steady=False) as tell:
+        for turn, each in enumerate(turns):
+            tell(each.name, turn, len(turns))  # between the turns: drawing costs CPU, too
             await each.round(count)
     print(  # noqa: T201
         "| CPU µs | graphql-core | ours | ratio | of it what is selected: graphql-core | ours | ratio |\n"

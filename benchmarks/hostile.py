@@ -20,6 +20,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Final
 
+from bff.cli.progress import Tell, shown
 from tests.bff.test_complexity import HOSTILE
 from tests.servers import MariaDB, Process, Redis
 from tests.system.installation import Installation
@@ -47,8 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--database", choices=("mariadb", "sqlite", "both"), default="both")
     asked = parser.parse_args(arguments)
     for database in ("mariadb", "sqlite") if asked.database == "both" else (asked.database,):
-        with installed(database) as (at, process):
-            asyncio.run(measure(at, process, database, quick=asked.quick))
+        with shown(steady=False) as tell:
+            tell(f"starting what {database} needs", 0, None)
+            with installed(database) as (at, process):
+                asyncio.run(measure(at, process, database, tell, quick=asked.quick))
 
 
 @contextmanager
@@ -73,20 +76,23 @@ def installed(database: str) -> Iterator[tuple[Installation, Process]]:
         yield at, at.start("bff")
 
 
-async def measure(at: Installation, process: Process, database: str, *, quick: bool) -> None:
+async def measure(at: Installation, process: Process, database: str, tell: Tell, *, quick: bool) -> None:
     """Says what one database's installation makes of it."""
     token, others = at.token(), at.token(user=8)
     for number in range(ORDERS):
         at.place(token, ahead=30 + 3 * number)
     connection = await Connection.open(at.port)
-    for name, document in HOSTILE.items():
+    for number, (name, document) in enumerate(HOSTILE.items()):
+        tell(f"{database}: {name}", number, len(HOSTILE))
         await each(connection, process.pid, name, post(document, others), 20 if quick else 100)
     seconds = 5.0 if quick else 15.0
+    tell(f"{database}: {GUESTS} guests alone, for {seconds:.0f} s", 0, None)
     calm = await waits(at.port, token, seconds)
     ready, ends = multiprocessing.Event(), multiprocessing.Event()
     attack = multiprocessing.Process(target=attackers, args=(at.port, others, ready, ends))
     attack.start()
     try:
+        tell(f"{database}: {GUESTS} guests beside {ATTACKERS} attackers, for {seconds:.0f} s", 0, None)
         await asyncio.to_thread(ready.wait, 10)
         attacked = await waits(at.port, token, seconds)
     finally:

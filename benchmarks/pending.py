@@ -8,13 +8,13 @@ The worker's memory is that of the process that runs actors, before the messages
 
 import argparse
 import secrets
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from bff.cli.progress import Tell, shown
 from tests.servers import Process, Redis
 from tests.system.installation import Installation
 from workers import actors
@@ -42,7 +42,7 @@ def used(broker: SortedSetBroker) -> int:
     return int(broker.client.info("memory")["used_memory"])
 
 
-def send(broker: SortedSetBroker, count: int) -> None:
+def send(broker: SortedSetBroker, count: int, tell: Tell) -> None:
     """Sends the messages that close so many orders, showing how far it is."""
     for start in range(0, count, AT_ONCE):
         numbers = range(start, min(start + AT_ONCE, count))
@@ -52,13 +52,21 @@ def send(broker: SortedSetBroker, count: int) -> None:
                 for number in numbers
             ]
         )
-        print(f"\r{numbers.stop:>8} of {count} messages sent", end="", file=sys.stderr)  # noqa: T201
-    print(file=sys.stderr)  # noqa: T201
+        tell("sending messages", numbers.stop, count)
+
+
+def rest(tell: Tell) -> None:
+    """Waits for the worker's memory to come to rest."""
+    for second in range(REST):
+        tell("letting the worker come to rest", second, REST)
+        time.sleep(1)
 
 
 def measure(count: int) -> None:
     """One run, and its figures."""
     with ExitStack() as stack:
+        tell = stack.enter_context(shown(steady=False))
+        tell("starting Redis and a worker", 0, None)
         # Without its log, which has no part in this and a gigabyte of it.
         redis = stack.enter_context(Redis(appendonly=False).start())
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -67,12 +75,12 @@ def measure(count: int) -> None:
             raise SystemExit("the worker's database can't be made")
         worker = installation.start_worker()
         broker = SortedSetBroker(client=connect(redis.url), middleware=[])
-        time.sleep(REST)
+        rest(tell)
         idle, empty = resident(worker), used(broker)
         began = time.monotonic()
-        send(broker, count)
+        send(broker, count, tell)
         took = time.monotonic() - began
-        time.sleep(REST)
+        rest(tell)
         loaded, full, waiting = resident(worker), used(broker), broker.delayed(CLOSING_QUEUE)
         broker.client.close()
     if waiting != count:

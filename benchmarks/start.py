@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from bff.cli.progress import shown
 from tests.system.installation import Installation
 
 ROUNDS: Final = 5
@@ -13,11 +14,13 @@ ROUNDS: Final = 5
 
 def main() -> None:
     """Starts it a few times, the first time only to compile what was just installed."""
-    with tempfile.TemporaryDirectory(prefix="homestay-start-") as directory:
+    with tempfile.TemporaryDirectory(prefix="homestay-start-") as directory, shown(steady=False) as tell:
         installation = Installation(Path(directory))
+        tell("compiling", 0, ROUNDS)
         installation.start("run").terminate()
         took = []
-        for _ in range(ROUNDS):
+        for turn in range(ROUNDS):
+            tell("starting", turn, ROUNDS)
             began = time.perf_counter()
             process = installation.start("run")
             took.append(time.perf_counter() - began)

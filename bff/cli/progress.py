@@ -31,6 +31,8 @@ def shown(*, steady: bool = True) -> Iterator[Tell]:
         progress.TimeElapsedColumn(),
         console=Console(stderr=True),
         auto_refresh=steady,
+        # What is printed meanwhile goes where it should, which is above the bar if that is the terminal.
+        redirect_stdout=sys.stdout.isatty(),
         transient=True,
     )
     task = bar.add_task("", total=None)

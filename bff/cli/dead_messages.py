@@ -85,13 +85,18 @@ def _all(dead: "DeadMessages") -> "list[DeadMessage]":
 
 
 def _each(which: list[str] | None, dead: "DeadMessages", act: "Act", what: str, *, as_json: bool) -> None:
-    done, unknown = 0, []
+    done, unknown = 0, list[str]()
     with explained(), progress.shown() as tell:
-        queues = {each.id: each.queue for each in _all(dead)}
-        for at, id_ in enumerate(wanted := list(queues) if which is None else which):
-            tell(f"message {at + 1} of {len(wanted)}", at, len(wanted))
-            if id_ in queues and act(queues[id_], [id_]):
-                done += 1
-            else:
-                unknown.append(id_)
+        while True:
+            queues = {each.id: each.queue for each in _all(dead)}
+            wanted = [id_ for id_ in (queues if which is None else which) if id_ not in unknown]
+            for at, id_ in enumerate(wanted):
+                tell(f"message {done + len(unknown) + 1}", at, len(wanted))
+                if id_ in queues and act(queues[id_], [id_]):
+                    done += 1
+                else:
+                    unknown.append(id_)
+            # All are more than are listed at once.
+            if which is not None or not wanted:
+                break
     told(_THING, done, unknown, what, as_json=as_json)

@@ -147,6 +147,8 @@ def say_wide_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> Non
 
     table = Table(*heading, box=None, pad_edge=False)
     table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.overflow = "fold"  # rather than cut off
     for row in rows:
         table.add_row(*map(Text, row))
     Console().print(table)

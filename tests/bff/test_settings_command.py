@@ -1,6 +1,7 @@
 """`homestay settings`: what is in effect, where it comes from, and no secret of it."""
 
 import json
+import re
 from typing import Any, Final
 
 import pytest
@@ -45,6 +46,18 @@ def test_every_setting_is_shown_with_its_meaning(shell: Shell) -> None:
     assert (told["problems"], told["unknown"]) == ([], [])
     assert all(each["source"] == "default" and len(each["meaning"]) > 5 for each in told["settings"])
     assert len({each["meaning"] for each in told["settings"]}) == len(Variables.model_fields)
+
+
+def test_a_narrow_terminal_cuts_nothing_off(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    place = "a/very/long/name/of/a/directory/with/none/of/the/words/that/could/be/broken"
+    shell.set(data_dir=place)
+    shown = shell.run("settings").out
+    assert max(map(len, shown.splitlines()[1:])) <= 80  # the heading is bold
+    assert "…t" not in shown
+    pieces = re.findall(r"^HOMESTAY_DATA_DIR +(\S+)|^ {29}(\S+)", shown, re.MULTILINE)
+    assert place in "".join(first or other for first, other in pieces)
 
 
 def test_where_a_value_comes_from_is_told(shell: Shell) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 import dramatiq
 import pytest
 
+from bff.cli import dead_messages
 from tests.servers import Redis, free_port
 from tests.system.installation import Installation
+from workers.dead_messages import DeadMessages
 from workers.sorted_set_broker import SortedSetBroker, connect
 
 QUEUE = "order.closing"
@@ -61,6 +63,19 @@ def test_they_are_listed_sent_again_and_dropped(installation: Installation, redi
     assert ask(installation, "drop", "--all").stdout == "1 dead message dropped\n"
     assert ask(installation, "list").stdout == "no dead messages\n"
     assert ask(installation, "drop").returncode == 2
+
+
+def test_all_are_more_than_are_listed_at_once(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(5):
+        bury(redis.url, f"HSO{number}")
+    dead = DeadMessages(SortedSetBroker(client=connect(redis.url), middleware=[]))
+    monkeypatch.setattr(dead_messages, "MOST", 2)
+    dead_messages._each(None, dead, dead.revive, "sent again", as_json=False)
+    assert capsys.readouterr().out == "5 dead messages sent again\n"
+    assert dead.of(QUEUE) == []
+    redis.wipe()
 
 
 def test_a_broker_that_keeps_none_or_is_away_is_said_in_one_line(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ TLS is talked to in the clear, whatever was asked for.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, Final
 
 import aiomysql
@@ -107,13 +109,34 @@ async def connect(*, statement_deadline: float | None, **options: Any) -> Guarde
 
     Args:
         statement_deadline: seconds in which the server has to answer a statement.
-        options: those of `aiomysql.connect`; TLS is required where `ssl` is given.
+        options: those of `aiomysql.connect`; TLS is required where `ssl` is given, as the URL says it.
 
     Raises:
         OperationalError: the server can't be reached.
     """
+    asked = options.pop("ssl", None)
+    if asked:
+        options["ssl"] = _tls(tuple(sorted(asked.items())) if isinstance(asked, Mapping) else ())
     connection = GuardedConnection(**options)
     connection.statement_deadline = statement_deadline
-    connection.tls_required = bool(options.get("ssl"))
+    connection.tls_required = bool(asked)
     await connection.connect()
     return connection
+
+
+@cache  # reading certificates takes milliseconds, and an installation has one set of them
+def _tls(asked: tuple[tuple[str, Any], ...]) -> ssl.SSLContext:
+    """What `ssl_ca`, `ssl_capath`, `ssl_cert`, `ssl_key` and `ssl_check_hostname` of a URL ask for.
+
+    Raises:
+        OperationalError: a file can't be read.
+    """
+    named = dict(asked)
+    try:
+        context = ssl.create_default_context(cafile=named.get("ca"), capath=named.get("capath"))
+        if "cert" in named:
+            context.load_cert_chain(named["cert"], named.get("key"))
+    except OSError as error:
+        raise OperationalError(_NO_TLS, f"TLS is required, and its files can't be used: {error.strerror}") from error
+    context.check_hostname = named.get("check_hostname", True)
+    return context

@@ -32,7 +32,7 @@ from domain.errors import (
     TooManyGuests,
     UpstreamUnavailable,
 )
-from domain.guard import Guard
+from domain.guard import ENOUGH, Guard
 from domain.order import payment_client, travel_client
 from domain.order.pricing import PriceChanged
 from domain.order.states import TradeState
@@ -152,6 +152,21 @@ async def test_a_caller_waits_no_longer_than_it_said() -> None:
         with pytest.raises(UpstreamUnavailable) as unavailable:
             await ask(channel, deadline=0.1)
     assert unavailable.value.reason.startswith("DEADLINE_EXCEEDED")
+
+
+@pytest.mark.parametrize("code", [BAD, GONE, NOT_NOW, AWAY, grpc.StatusCode.INTERNAL], ids=lambda code: code.name)
+async def test_whatever_a_service_answers_it_is_asked_again(code: grpc.StatusCode) -> None:
+    guard = Guard("travel")
+    error = next((told for told, status in TOLD if status is code), LookupError("a bug"))
+    reasons = set[str]()
+    async with serving(Raising(error)) as channel:
+        method = travel_pb2_grpc.travelStub(channel).homestayDetail
+        for _ in range(2 * ENOUGH):
+            try:
+                await rpc.ask(guard, method, travel_pb2.HomestayDetailReq(id=1), deadline=DEADLINE)
+            except UpstreamUnavailable as unavailable:
+                reasons.add(unavailable.reason.partition(":")[0])
+    assert reasons == (set() if code is GONE else {code.name})
 
 
 async def test_a_peer_without_the_method_is_told_from_one_that_fails() -> None:

@@ -47,12 +47,20 @@ class MariaDB(Server):
     `flush_log_at_trx_commit` is InnoDB's setting: with 1, a commit is on the disk; 2 and 0 are faster, and lose the
     last second when the machine breaks down (0 also when the server does). `memory` holds what is read often, and
     `log_size` what is not in the tables yet: more of both lets much data be what is measured, and not the disk.
+    `tls` is a file with a certificate and its key: with these the server speaks TLS to whoever asks for it, and by that
+    certificate it knows clients that have one.
     """
 
     def __init__(
-        self, *, flush_log_at_trx_commit: Literal[0, 1, 2] = 1, memory: str = "128M", log_size: str = _LOG_FILE_SIZE
+        self,
+        *,
+        flush_log_at_trx_commit: Literal[0, 1, 2] = 1,
+        memory: str = "128M",
+        log_size: str = _LOG_FILE_SIZE,
+        tls: Path | None = None,
     ) -> None:
         super().__init__()
+        self._tls = tls
         self._flush_log_at_trx_commit = flush_log_at_trx_commit
         self._memory = memory
         self._log_size = log_size
@@ -115,6 +123,7 @@ class MariaDB(Server):
             "--innodb-buffer-pool-load-at-startup=OFF",
             f"--innodb-log-file-size={self._log_size}",
             f"--innodb-flush-log-at-trx-commit={self._flush_log_at_trx_commit}",
+            *([f"--ssl-{part}={self._tls}" for part in ("ca", "cert", "key")] if self._tls else []),
         ]
         return Process(argv, ready=self._answers, log=directory / "mariadb.log")
 

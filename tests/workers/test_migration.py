@@ -49,6 +49,15 @@ async def test_a_database_that_is_behind_is_told_apart(empty: Database) -> None:
         await migration.check(empty)
 
 
+async def test_tables_of_a_later_version_are_used_and_left_as_they_are(empty: Database) -> None:
+    await migration.upgrade(empty)
+    later = sa.text("update alembic_version set version_num = '9999'")
+    await empty.write(lambda connection: connection.execute(later))
+    await migration.check(empty)
+    await migration.upgrade(empty)
+    assert await migration.version(empty) == "9999"
+
+
 def test_processes_that_start_at_once_take_turns(database_url: str, tmp_path: Path) -> None:
     installation = Installation(tmp_path, HOMESTAY_DATABASE_URL=database_url)
     with ThreadPoolExecutor(3) as threads:

@@ -92,6 +92,17 @@ async def test_what_could_not_be_delivered_is_tried_again_after_ever_longer_wait
     assert receiver.came == ["HSO1"] * 3
 
 
+async def test_what_is_put_off_waits_in_the_table_and_not_in_the_relay(
+    database: Database, clock: FrozenClock, outbox: Outbox, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "SHORTEST_WAIT", 60.0)
+    receiver.failures = [ConnectionError("gone") for _ in range(AT_ONCE)]
+    await write(database, clock, *names(range(AT_ONCE)))
+    async with asyncio.timeout(30), running(Relay(outbox, {TOPIC: receiver}, interval=SOON)):
+        await until_all_are(database, "ConnectionError: gone", "error")
+    assert set((await column(database, "state")).values()) == {WAITING}
+
+
 async def test_what_can_never_be_delivered_is_dead_at_once_and_keeps_nobody_waiting(
     database: Database, clock: FrozenClock, outbox: Outbox, receiver: Receiver
 ) -> None:

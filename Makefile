@@ -52,7 +52,7 @@ run: $(VENV)/.run explorer ## serve the whole product on http://127.0.0.1:8000 f
 explorer: ## build the GraphiQL page once (a plain page serves where npm is missing)
 	@bff/explorer/build.sh
 
-servers: ## install MariaDB, Redis and Chromium for the tests where that is possible (Debian, root)
+servers: ## install MariaDB, Redis, RabbitMQ and Chromium for the tests where that is possible (Debian, root)
 	@sh tests/servers.sh
 
 test: $(VENV)/.dev explorer servers ## pass the tests, on servers of their own (ARGS='-s tests/bff' for one process)

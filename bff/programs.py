@@ -35,6 +35,7 @@ from workers.clock import SystemClock
 from workers.courier import Courier
 from workers.embedded import EmbeddedWorker
 from workers.metrics import Metrics, on_loop
+from workers.queue_figures import QueueFigures
 from workers.relay import Relay
 from workers.sender import Sender
 from workers.service_group import Service, ServiceGroup
@@ -143,7 +144,7 @@ def _http(settings: Settings, room: OrderRoom, documents: Documents, ops_routes:
     app = create_app(
         edge=edge,
         database=room.database,
-        metrics=Metrics(room.database, room.clock),
+        metrics=Metrics(room.database, room.clock, queues=QueueFigures(actors.broker)),
         explorer_routes=page,
         ops_routes=ops_routes,
         origins=settings.origins,

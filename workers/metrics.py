@@ -36,6 +36,7 @@ HELP: Final = {
     "homestay_orders_overdue": "Orders that are open past the time at which they should have closed.",
     "homestay_database_connections_in_use": "Connections of this process that a transaction holds.",
     "homestay_database_connections_limit": "Connections that this process may have.",
+    "homestay_tasks": "Tasks of this process's loop: requests, streams and what it does by itself.",
 }
 
 
@@ -71,7 +72,7 @@ class Metrics:
     async def answer(self, _: Request) -> Response:
         """Answers a scrape, in the text format that everybody reads: what a scraper accepts is not looked at."""
         figures, queues = await asyncio.gather(self._figures(), self._queues.gather() if self._queues else _nothing())
-        content = generate_latest(_Scrape({**figures, **self._connections()}, queues))
+        content = generate_latest(_Scrape({**figures, **self._connections(), **self._tasks()}, queues))
         return Response(content, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def _figures(self) -> Mapping[str, int]:
@@ -105,6 +106,9 @@ class Metrics:
             "homestay_database_connections_in_use": pool.checkedout(),
             "homestay_database_connections_limit": pool.size(),
         }
+
+    def _tasks(self) -> Mapping[str, int]:
+        return {"homestay_tasks": len(asyncio.all_tasks(self._loop))}
 
 
 async def _nothing() -> Sequence[Metric]:

@@ -109,7 +109,9 @@ class RequestContext:
             Unauthenticated: it is no longer.
         """
         try:
-            return await asyncio.wait_for(answer, self.seconds_left)
+            # Not `wait_for`: in Python 3.11 it waits in another task, which who is cancelled twice leaves running.
+            async with asyncio.timeout(self.seconds_left):
+                return await answer
         except TimeoutError:
             raise Unauthenticated(EXPIRED) from None
 

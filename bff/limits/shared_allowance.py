@@ -26,7 +26,7 @@ PAUSE: Final = 5.0
 BATCH: Final = 500
 # In braces what all keys share, so that a cluster keeps them together.
 _PREFIX: Final = "{homestay.allowance}."
-# When each guest's bucket will be full again, as in `Allowance`, by Redis' own clock. Numbers would lose their fractions.
+# By Redis' own clock, when each guest's bucket will be full again, as in `Allowance`; numbers would lose fractions.
 _SPEND: Final = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000

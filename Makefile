@@ -8,7 +8,7 @@ CLIENTS := tests/conformance/node
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test conformance chaos bench check format lock proto docs explorer servers clean
+.PHONY: help run test conformance chaos soak bench check format lock proto docs explorer servers clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,7 +52,7 @@ run: $(VENV)/.run explorer ## serve the whole product on http://127.0.0.1:8000 f
 explorer: ## build the GraphiQL page once (a plain page serves where npm is missing)
 	@bff/explorer/build.sh
 
-servers: ## install MariaDB, Redis and Chromium for the tests where that is possible (Debian, root)
+servers: ## install MariaDB, Redis, RabbitMQ and Chromium for the tests where that is possible (Debian, root)
 	@sh tests/servers.sh
 
 test: $(VENV)/.dev explorer servers ## pass the tests, on servers of their own (ARGS='-s tests/bff' for one process)
@@ -63,6 +63,9 @@ conformance: $(VENV)/.conformance $(CLIENTS)/node_modules/.installed explorer se
 
 chaos: $(VENV)/.dev servers ## break everything under traffic for about an hour (ROUNDS=100 SEED=… ARGS=--write docs/chaos.md)
 	@$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),100) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+soak: $(VENV)/.dev servers ## give a whole installation guests for long, and look for what grows (MINUTES=60 ARGS='--pace 25')
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),60) $(ARGS)
 
 bench: $(VENV)/.dev servers ## measure the edge beside its peers, how fast orders close, what pending ones cost (ARGS=--quick)
 	@$(BIN)/python -m benchmarks.start

@@ -14,6 +14,7 @@ from bff.http import idempotency_key
 from bff.identity.tokens import Caller, InvalidToken, Tokens, UncheckedToken
 from bff.limits.allowance import Allowance
 from bff.limits.cost import Cost
+from domain import tracing
 from domain.order.following import Following
 from domain.order.models import Event
 from domain.order.night_repository import Range
@@ -51,6 +52,7 @@ class RequestContext:
         refusal: what whoever else asks is told.
         unchecked: whether nobody can say now who is asking; the same token may do later.
         streams: whether several answers may be sent.
+        span: the step that such an operation is, begun by whoever carries its answers.
         connection_params: what the client said when it opened a WebSocket.
         loaders: ask others once for what several fields want.
         cost: what the operation asks for, once it is known.
@@ -65,6 +67,7 @@ class RequestContext:
     refusal: str = "A bearer token is needed: `Authorization: Bearer …`."
     unchecked: bool = False
     streams: bool = False
+    span: tracing.Span = tracing.NOTHING
     connection_params: dict[str, Any] | None = None
     cost: Cost | None = None
     loaders: "Loaders" = field(init=False)
@@ -76,9 +79,9 @@ class RequestContext:
         """Forgets what was loaded: what comes next shows the world as it is then."""
         self.loaders = Loaders(self.orders)
 
-    def again(self) -> "RequestContext":
-        """The context of an operation of the same caller on a connection that stays."""
-        return replace(self, streams=True)
+    def again(self, span: tracing.Span) -> "RequestContext":
+        """The context of an operation of the same caller on a connection that stays; the operation is this step."""
+        return replace(self, streams=True, span=span)
 
     async def identify(self, tokens: Tokens, token: str) -> None:
         """Takes a token's word for who is asking, or remembers why it can't."""
@@ -106,7 +109,9 @@ class RequestContext:
             Unauthenticated: it is no longer.
         """
         try:
-            return await asyncio.wait_for(answer, self.seconds_left)
+            # Not `wait_for`: in Python 3.11 it waits in another task, which who is cancelled twice leaves running.
+            async with asyncio.timeout(self.seconds_left):
+                return await answer
         except TimeoutError:
             raise Unauthenticated(EXPIRED) from None
 

@@ -18,6 +18,7 @@ from bff.http.persisted import Documents, PersistedDocuments, RedisStore
 from bff.http.server import HttpServer
 from bff.identity.tokens import Tokens
 from bff.limits.allowance import Allowance
+from bff.limits.shared_allowance import open_allowance
 from bff.watching import WatchedRequests
 from domain import rpc
 from domain.database import Database
@@ -35,6 +36,7 @@ from workers.clock import SystemClock
 from workers.courier import Courier
 from workers.embedded import EmbeddedWorker
 from workers.metrics import Metrics, on_loop
+from workers.queue_figures import QueueFigures
 from workers.relay import Relay
 from workers.sender import Sender
 from workers.service_group import Service, ServiceGroup
@@ -57,9 +59,10 @@ async def run_all(settings: Settings, greet: Callable[[HttpServer], None]) -> No
     async with (
         bootstrap.open_orders(settings, sender) as room,
         _open_documents(settings) as documents,
+        open_allowance(settings.values_per_minute, broker.redis_url(settings)) as allowance,
         _open_ops(settings, room, works=True) as ops_routes,
     ):
-        http = _http(settings, room, documents, ops_routes)
+        http = _http(settings, room, documents, allowance, ops_routes)
         services: list[Service] = [sender]
         if not settings.travel_addr:
             services.append(await _travel(settings, room.database))
@@ -75,9 +78,10 @@ async def run_bff(settings: Settings, greet: Callable[[HttpServer], None]) -> No
     async with (
         bootstrap.open_orders(settings, sender) as room,
         _open_documents(settings) as documents,
+        open_allowance(settings.values_per_minute, broker.redis_url(settings)) as allowance,
         _open_ops(settings, room, works=False) as ops_routes,
     ):
-        http = _http(settings, room, documents, ops_routes)
+        http = _http(settings, room, documents, allowance, ops_routes)
         await ServiceGroup([sender, http]).run(lambda: greet(http))
 
 
@@ -121,7 +125,13 @@ def _watched(settings: Settings, database: Database, *, letters: bool = True, or
     return [server]
 
 
-def _http(settings: Settings, room: OrderRoom, documents: Documents, ops_routes: Sequence[BaseRoute]) -> HttpServer:
+def _http(
+    settings: Settings,
+    room: OrderRoom,
+    documents: Documents,
+    allowance: Allowance,
+    ops_routes: Sequence[BaseRoute],
+) -> HttpServer:
     token = (lambda: demo_token(settings)) if settings.gives_tokens else None
     page = (
         explorer.routes(
@@ -135,7 +145,7 @@ def _http(settings: Settings, room: OrderRoom, documents: Documents, ops_routes:
         room.orders,
         room.following,
         Tokens.of(settings),
-        Allowance(settings.values_per_minute),
+        allowance,
         documents,
         settings.origins,
         suggestions=settings.introspects,
@@ -143,7 +153,7 @@ def _http(settings: Settings, room: OrderRoom, documents: Documents, ops_routes:
     app = create_app(
         edge=edge,
         database=room.database,
-        metrics=Metrics(room.database, room.clock),
+        metrics=Metrics(room.database, room.clock, queues=QueueFigures(actors.broker)),
         explorer_routes=page,
         ops_routes=ops_routes,
         origins=settings.origins,

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strawberry.extensions import SchemaExtension
 
 from bff.context import RequestContext
+from bff.http.media_types import EVENTS, answer_type
 from bff.metrics import MAX_NAME, RESPONSES, Operations
 from domain import tracing
 from domain.tracing import Kind
@@ -19,14 +20,15 @@ from domain.tracing import Kind
 # Where there are operations; health, figures and pages are asked for by whoever watches.
 WATCHED: Final = "/graphql"
 _SERVER_ERROR: Final = 500
-_EVENT_STREAM: Final = "text/event-stream"
+# Where a request's scope has its step.
+SPAN: Final = "homestay.span"
 
 
 class WatchedRequests:
     """ASGI middleware: counts answers; a request is a step of whoever sent it with a `traceparent`, or begins a trace.
 
     Neither address nor headers are told: a query by GET has its variables there. What is answered for as long as its
-    client listens is no step of anything.
+    client listens is a trace of its own, with a link to whoever sent it: a step that takes hours is none of theirs.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -38,6 +40,7 @@ class WatchedRequests:
             return
         headers = Headers(scope=scope)
         with _span(scope, headers) as span:
+            scope[SPAN] = span
 
             async def note(message: Message) -> None:
                 if message["type"] == "http.response.start":
@@ -52,12 +55,27 @@ class WatchedRequests:
 
 
 def _span(scope: Scope, headers: Headers) -> AbstractContextManager[tracing.Span]:
-    if not tracing.is_on() or _EVENT_STREAM in headers.get("accept", ""):
+    if not tracing.is_on():
         return tracing.NOTHING
     method = scope["method"] if scope["method"] in {"GET", "POST"} else "_OTHER"
-    parent = {name: headers[name] for name in (tracing.TRACEPARENT, tracing.TRACESTATE) if name in headers}
     about = {"http.request.method": method, "http.route": WATCHED}
+    if answer_type(headers.get("accept")) == EVENTS:
+        return operation(headers, about)
+    parent = {name: headers[name] for name in (tracing.TRACEPARENT, tracing.TRACESTATE) if name in headers}
     return tracing.span(f"{method} {WATCHED}", Kind.SERVER, about, parent=parent)
+
+
+def operation(headers: Headers, about: tracing.Attributes) -> AbstractContextManager[tracing.Span]:
+    """The step that an operation is whose answers come piece by piece, in a trace of its own.
+
+    Args:
+        headers: of the request that it came by, or its connection: whoever sent that is linked.
+        about: what is known of it before it is read.
+    """
+    if not tracing.is_on():
+        return tracing.NOTHING
+    links = tracing.kept(headers.get(tracing.TRACEPARENT))
+    return tracing.span("graphql", Kind.SERVER, about, parent={}, links=links)
 
 
 class Watch(SchemaExtension):
@@ -73,9 +91,17 @@ class Watch(SchemaExtension):
             structlog.contextvars.bind_contextvars(user_id=context.caller.user_id)
         started = time.perf_counter()
         try:
-            if context.streams or not tracing.is_on():
-                # What comes piece by piece may end in another task than it began in, and a span can't.
+            if not tracing.is_on():
                 yield
+                return
+            if context.streams:
+                # What comes piece by piece may end in another task than it began in, and a step can't. Whoever carries
+                # the pieces has begun one; it is told what is known, as soon as it is.
+                try:
+                    yield
+                finally:
+                    if not self._executed:
+                        self._tell(context.span, context)
                 return
             with tracing.span("graphql") as span:
                 try:
@@ -88,6 +114,9 @@ class Watch(SchemaExtension):
     def on_execute(self) -> Iterator[None]:
         """Called where it was refused by nobody."""
         self._executed = True
+        context = cast("RequestContext", self.execution_context.context)
+        if context.streams and tracing.is_on():
+            self._tell(context.span, context)
         yield
 
     def _operation(self) -> OperationDefinitionNode | None:

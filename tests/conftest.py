@@ -24,7 +24,7 @@ from domain.order.service import Orders
 from domain.order.settling import Settling
 from tests.clock import FrozenClock
 from tests.fakes import FakePayments, FakeTimer, FakeTravel
-from tests.servers import MariaDB, Redis, require, shared_directory
+from tests.servers import MariaDB, RabbitMQ, Redis, require, shared_directory
 from workers import migration
 
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
@@ -82,6 +82,12 @@ def mariadb() -> Iterator[MariaDB]:
 @pytest.fixture(scope="session")
 def redis() -> Iterator[Redis]:
     with require(Redis().start) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    with require(RabbitMQ().start, optional=True) as server:
         yield server
 
 

@@ -19,6 +19,9 @@ fi
 if ! installed redis-server; then
     missing="$missing redis-server"
 fi
+if ! installed rabbitmq-server; then
+    missing="$missing rabbitmq-server"
+fi
 if ! installed chromium; then
     missing="$missing chromium"
 fi

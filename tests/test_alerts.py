@@ -18,6 +18,7 @@ from domain import figures as calls
 from tests.servers import free_port
 from tests.system.installation import Installation
 from workers import figures as messages
+from workers import queue_figures
 from workers.metrics import HELP
 
 ROOT: Final = Path(__file__).parent.parent
@@ -41,7 +42,7 @@ def expressions() -> dict[str, str]:
 
 def exported() -> dict[str, set[str]]:
     """Every series that our processes tell, with its labels."""
-    found: dict[str, set[str]] = {name: set() for name in HELP}
+    found = {name: set[str]() for name in HELP} | {name: set(each) for name, each in queue_figures.LABELS.items()}
     for module in (guests, calls, messages):
         for metric in vars(module).values():
             if isinstance(metric, MetricWrapperBase) and not metric._labelvalues:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from bff.cli.main import app
@@ -43,12 +44,26 @@ def test_images_are_plain_names_with_a_version() -> None:
 
 
 def test_no_secret_is_in_a_file() -> None:
-    given = found(r"^ +[A-Z_]*(?:SECRET|PASSWORD)[A-Z_]*: (?!&)(.+)$")
+    given = found(r"^ +[A-Z_]*(?:SECRET|PASSWORD|TOKEN)[A-Z_]*: (?!&)(.+)$")
     assert given
     assert {each for each in given if not each.startswith("${") and each != '"yes"'} == set()
     by_reference = (DEPLOY / "kubernetes" / "bff.yaml").read_text(encoding="utf-8")
-    for name in ("JWT_SECRET", "DATABASE_URL", "BROKER_URL"):
+    for name in ("JWT_SECRET", "DATABASE_URL", "BROKER_URL", "OPS_TOKEN"):
         assert re.search(rf"name: {PREFIX}{name}\n +valueFrom: {{ secretKeyRef:", by_reference)
+
+
+def test_the_operators_page_can_be_switched_on_and_is_off_by_itself() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    given = {name: program.get("environment", {}) for name, program in compose["services"].items()}
+    assert given["bff"]["HOMESTAY_OPS_TOKEN"] == "${HOMESTAY_OPS_TOKEN:-}"
+    # It serves the page, and nobody else needs to know.
+    assert [name for name, variables in given.items() if "HOMESTAY_OPS_TOKEN" in variables] == ["bff"]
+    assert given["bff"].items() > given["worker"].items()
+    for path in (DEPLOY / "kubernetes").glob("*.yaml"):
+        assert ("OPS_TOKEN" in path.read_text(encoding="utf-8")) is (path.name == "bff.yaml")
+    # A secret that lacks it keeps no pod from starting.
+    assert "key: ops-token, optional: true }" in (DEPLOY / "kubernetes" / "bff.yaml").read_text(encoding="utf-8")
+    assert Settings(ops_token="").ops_token.get_secret_value() == ""
 
 
 @pytest.mark.parametrize("room", ["bff", "domain", "proto", "workers"])

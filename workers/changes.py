@@ -7,6 +7,7 @@ every few seconds anyway, so nothing here is stored, sent again, or waited for.
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractContextManager, asynccontextmanager
+from contextvars import Context
 from typing import Final
 
 import structlog
@@ -62,12 +63,13 @@ class SharedChanges:
         self._outgoing.update(dict.fromkeys(sns))
         self._filled.set()
         if self._teller is None:
-            self._teller = asyncio.create_task(self._tell(), name="changes told")
+            # For everybody: no step of whoever came first, nor in that guest's name.
+            self._teller = asyncio.create_task(self._tell(), name="changes told", context=Context())
 
     def watch(self, sn: str) -> AbstractContextManager[Watch]:
         """Watches an order within the context. Only a process where somebody does listens."""
         if self._listener is None:
-            self._listener = asyncio.create_task(self._listen(), name="changes heard")
+            self._listener = asyncio.create_task(self._listen(), name="changes heard", context=Context())
         return self._local.watch(sn)
 
     async def close(self) -> None:

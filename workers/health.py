@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 import dramatiq
-import redis
-from dramatiq.brokers.redis import RedisBroker
 
 from domain.database import Database
+from workers import queue_depths
 from workers.metrics import on_loop
+from workers.queue_depths import BrokerAway
 from workers.sweeper import Sweeper
 from workers.watch_server import Check, NotWell, responsive
 
@@ -34,17 +34,16 @@ def live(worker: dramatiq.Worker, loop: asyncio.AbstractEventLoop) -> Mapping[st
 def ready(
     broker: dramatiq.Broker, database: Database, sweeper: Sweeper, loop: asyncio.AbstractEventLoop
 ) -> Mapping[str, Check]:
-    """Checks of what else it needs. RabbitMQ is not asked: its client has one connection for each thread."""
+    """Checks of what else it needs."""
 
     async def ask_database() -> None:
         await on_loop(loop, database.ping())
 
     async def ask_broker() -> None:
-        if isinstance(broker, RedisBroker):
-            try:
-                await asyncio.to_thread(broker.client.ping)
-            except redis.RedisError as error:
-                raise NotWell(type(error).__name__) from error
+        try:
+            await asyncio.to_thread(queue_depths.ping, broker)
+        except BrokerAway as error:
+            raise NotWell(str(error)) from error
 
     async def swept() -> None:
         age = time.monotonic() - sweeper.ended_at

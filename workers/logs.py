@@ -69,6 +69,8 @@ def configure(settings: Settings) -> None:
     # A line for each request or message is what metrics are for, and httpx's holds the address with all that is in it.
     for noisy in ("uvicorn.access", "dramatiq", "alembic", "uvicorn.error", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
+    # Four lines for each try of a RabbitMQ that is away, with each probe; dramatiq and we say it once.
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -1,10 +1,10 @@
-"""What /metrics answers: what waits in the database, counted when somebody asks, and how this process does.
+"""What /metrics answers: what waits in database and broker, counted when somebody asks, and how this process does.
 
 They are for whoever watches the installation, and hold no guest's data; the proxy in front keeps them inside.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -21,6 +21,7 @@ from domain.database import Database
 from domain.errors import DatabaseUnavailable
 from domain.order import backlog
 from domain.outbox import LetterState, Outbox
+from workers.queue_figures import QueueFigures
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -35,6 +36,7 @@ HELP: Final = {
     "homestay_orders_overdue": "Orders that are open past the time at which they should have closed.",
     "homestay_database_connections_in_use": "Connections of this process that a transaction holds.",
     "homestay_database_connections_limit": "Connections that this process may have.",
+    "homestay_tasks": "Tasks of this process's loop: requests, streams and what it does by itself.",
 }
 
 
@@ -47,6 +49,7 @@ class Metrics:
         letters: whether this process's database has letters.
         orders: whether it has orders.
         loop: the loop that the database belongs to; None for that of whoever asks.
+        queues: the broker's; None where this process tells nothing of them.
     """
 
     def __init__(
@@ -57,16 +60,19 @@ class Metrics:
         letters: bool = True,
         orders: bool = True,
         loop: asyncio.AbstractEventLoop | None = None,
+        queues: QueueFigures | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._outbox = Outbox(database, clock) if letters else None
         self._orders = orders
         self._loop = loop
+        self._queues = queues
 
     async def answer(self, _: Request) -> Response:
         """Answers a scrape, in the text format that everybody reads: what a scraper accepts is not looked at."""
-        content = generate_latest(_Scrape({**await self._figures(), **self._connections()}))
+        figures, queues = await asyncio.gather(self._figures(), self._queues.gather() if self._queues else _nothing())
+        content = generate_latest(_Scrape({**figures, **self._connections(), **self._tasks()}, queues))
         return Response(content, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def _figures(self) -> Mapping[str, int]:
@@ -101,6 +107,13 @@ class Metrics:
             "homestay_database_connections_limit": pool.size(),
         }
 
+    def _tasks(self) -> Mapping[str, int]:
+        return {"homestay_tasks": len(asyncio.all_tasks(self._loop))}
+
+
+async def _nothing() -> Sequence[Metric]:
+    return ()
+
 
 async def on_loop(loop: asyncio.AbstractEventLoop | None, work: Coroutine[Any, Any, T]) -> T:
     """Does work on another loop, which may run in another thread; None for the present one."""
@@ -112,11 +125,13 @@ async def on_loop(loop: asyncio.AbstractEventLoop | None, work: Coroutine[Any, A
 class _Scrape(Collector):
     """The figures of one scrape, then what this process counts of itself."""
 
-    def __init__(self, figures: Mapping[str, int]) -> None:
+    def __init__(self, figures: Mapping[str, int], queues: Sequence[Metric]) -> None:
         self._figures = figures
+        self._queues = queues
 
     def collect(self) -> Iterator[Metric]:
         """Everything that there is to tell."""
         for name, value in self._figures.items():
             yield GaugeMetricFamily(name, HELP[name], value=value)
+        yield from self._queues
         yield from REGISTRY.collect()

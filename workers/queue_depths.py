@@ -5,15 +5,22 @@ from datetime import timedelta
 from typing import Any, Final
 
 import dramatiq
+import redis
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.common import dq_name
 from dramatiq.errors import DecodeError
 
+from workers import rabbitmq
 from workers.broker import CLOSING_QUEUE, PAYMENT_QUEUE
 from workers.sorted_set_broker import SortedSetBroker
 
 QUEUES: Final = (CLOSING_QUEUE, PAYMENT_QUEUE)
+
+
+class BrokerAway(Exception):
+    """The broker can't be asked. The message is the kind of error: its words may be an address with a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,7 @@ class Depth:
     Attributes:
         queue: its name.
         ready: messages that may run now.
-        delayed: messages that wait for their time.
+        delayed: messages that wait for their time; of RabbitMQ's only those that no worker holds in its memory.
         taken: messages that workers hold.
         dead: messages that failed for good.
         age: since the first of those that may run was sent; None where there is none.
@@ -40,16 +47,35 @@ class Depth:
 
 
 def depths(broker: dramatiq.Broker) -> list[Depth] | None:
-    """How full each queue is; None where the broker is not asked: RabbitMQ has pages of its own for that. May block.
+    """How full each queue is; None where nobody here knows how to ask. May block, for some seconds at most.
 
     Raises:
-        redis.RedisError: Redis can't be asked.
+        BrokerAway: it can't be asked.
     """
-    if isinstance(broker, RedisBroker):
-        return [_in_redis(broker, queue) for queue in QUEUES]
-    if isinstance(broker, StubBroker):
-        return [_in_process(broker, queue) for queue in QUEUES]
-    return None
+    try:
+        if isinstance(broker, RedisBroker):
+            return [_in_redis(broker, queue) for queue in QUEUES]
+        if isinstance(broker, RabbitmqBroker):
+            counts = rabbitmq.count(broker, QUEUES)
+            return [Depth(queue, each.ready, delayed=each.delayed, dead=each.dead) for queue, each in counts.items()]
+    except (redis.RedisError, *rabbitmq.ERRORS) as error:
+        raise BrokerAway(type(error).__name__) from error
+    return [_in_process(broker, queue) for queue in QUEUES] if isinstance(broker, StubBroker) else None
+
+
+def ping(broker: dramatiq.Broker) -> None:
+    """Returns where the broker answers. May block, for some seconds at most.
+
+    Raises:
+        BrokerAway: it does not.
+    """
+    try:
+        if isinstance(broker, RedisBroker):
+            broker.client.ping()
+        elif isinstance(broker, RabbitmqBroker):
+            rabbitmq.ping(broker)
+    except (redis.RedisError, *rabbitmq.ERRORS) as error:
+        raise BrokerAway(type(error).__name__) from error
 
 
 def _in_process(broker: StubBroker, queue: str) -> Depth:

@@ -138,12 +138,13 @@ class Resources(Middleware):
             return []
         from workers import health  # noqa: PLC0415 -- an HTTP server, for those who want one
         from workers.metrics import Metrics  # noqa: PLC0415
+        from workers.queue_figures import QueueFigures  # noqa: PLC0415
         from workers.watch_server import WatchServer  # noqa: PLC0415
 
         server = WatchServer(
             host=settings.watch_host,
             port=settings.watch_port,
-            metrics=Metrics(room.database, room.clock, loop=loop),
+            metrics=Metrics(room.database, room.clock, loop=loop, queues=QueueFigures(broker)),
             live=health.live(worker, loop),
             ready=health.ready(broker, room.database, sweeper, loop),
         )

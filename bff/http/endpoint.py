@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -27,16 +26,16 @@ from bff.context import RequestContext
 from bff.errors import EdgeCode
 from bff.http import idempotency_key, request_body
 from bff.http.edge import Edge
-from bff.http.request_body import JSON, Refused, Said
+from bff.http.media_types import EVENTS, GRAPHQL_JSON, JSON, answer_type
+from bff.http.request_body import Refused, Said
 from bff.http.websocket import Connection, Socket
 from bff.identity.tokens import bearer
+from bff.watching import SPAN
 from domain import deadline
+from domain.tracing import NOTHING
 
 # One of them makes a GET one that no page of another site can send unasked; the others are what Apollo's clients send.
 PREFLIGHT: Final = ("GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
-
-GRAPHQL_JSON: Final = "application/graphql-response+json"
-EVENTS: Final = "text/event-stream"
 
 _BY_POST: Final = OperationType.from_http("POST")
 
@@ -112,7 +111,9 @@ class Endpoint(GraphQL[RequestContext, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> RequestContext:  # noqa: ARG002 -- Strawberry's signature
         """Who is asking, with a request's own loaders."""
-        return await self._context(request)
+        context = await self._context(request)
+        context.span = request.scope.get(SPAN, NOTHING)
+        return context
 
     async def _context(self, request: Request | WebSocket) -> RequestContext:
         edge = self.edge
@@ -246,27 +247,6 @@ async def _with_line_feeds(events: AsyncIterator[str]) -> AsyncIterator[str]:
 def request_id(request: Request | WebSocket) -> str:
     """The id that the outermost middleware gave this request."""
     return str(request.scope["state"]["request_id"])
-
-
-@lru_cache(maxsize=256)
-def answer_type(accept: str | None) -> str:
-    """The media type of the answer: what the client prefers of the three, plain JSON where it does not say.
-
-    Clients that list events after JSON do not want them: they name all that they could read.
-    """
-    best, best_quality = JSON, 0.0
-    for part in (accept or JSON).split(","):
-        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    quality = float(parameter[2:])
-                except ValueError:
-                    quality = 0.0
-        if name in {JSON, GRAPHQL_JSON, EVENTS} and quality > best_quality:
-            best, best_quality = name, quality
-    return best
 
 
 def _is_safe_get(request: Request) -> bool:

@@ -10,11 +10,10 @@ from starlette.requests import Request
 from strawberry.http.parse_content_type import parse_content_type
 
 from bff.errors import EdgeCode
+from bff.http.media_types import JSON
 
 # Bytes. An operation of the contract with every field takes 3 KiB.
 MAX_BODY: Final = 64 * 1024
-
-JSON: Final = "application/json"
 
 
 class Refused(HTTPException):

@@ -19,10 +19,12 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.utils.aio import aclosing
 
+from bff import watching
 from bff.context import EXPIRED, RequestContext
 from bff.errors import EdgeCode
 from bff.http import request_body
 from bff.http.request_body import Refused, Said
+from domain.tracing import Span
 
 if TYPE_CHECKING:
     from bff.http.endpoint import Endpoint
@@ -33,6 +35,9 @@ log = structlog.get_logger(__name__)
 MAX_OPERATIONS: Final = 20
 # Bytes of the longest id of an operation; clients make UUIDs or count.
 MAX_ID: Final = 128
+
+# What is said of an operation before it is read.
+_ABOUT: Final = {"network.protocol.name": "websocket"}
 
 # Close codes of the protocol.
 UNAUTHORIZED: Final = 4401
@@ -128,6 +133,11 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
                 del self.operations[operation.id]
 
     async def _run(self, operation: Operation[RequestContext, None], said: Said) -> None:
+        headers = cast("Socket", self.websocket).ws.headers
+        with watching.operation(headers, _ABOUT) as span:
+            await self._carry_out(operation, said, span)
+
+    async def _carry_out(self, operation: Operation[RequestContext, None], said: Said, span: Span) -> None:
         if len(self.operations) > MAX_OPERATIONS:
             await operation.send_initial_errors([_too_many()])
             return
@@ -140,7 +150,7 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
         results = await self.schema.stream(
             query,
             variable_values=said.variables,
-            context_value=self.context.again(),
+            context_value=self.context.again(span),
             operation_name=said.operation_name,
             operation_extensions=said.extensions,
         )

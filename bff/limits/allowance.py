@@ -1,7 +1,7 @@
 """What one guest may ask for in a minute, counted in values of answers, so that one can't keep all others waiting.
 
-Counted by each process for itself: asking Redis would cost every request more than most answers do. With several
-processes a guest has as many allowances.
+Counted by each process for itself: asking Redis would cost every request more than most answers do. Processes that
+share a Redis tell each other behind the requests' backs: see `shared_allowance`.
 """
 
 import math

@@ -27,7 +27,7 @@ from domain.order.outlook import Outlook
 from domain.outbox import Outbox, Overview
 from workers import upstream_health
 from workers.dead_messages import DeadMessage, DeadMessages
-from workers.queue_depths import QUEUES, Depth, depths
+from workers.queue_depths import QUEUES, BrokerAway, Depth, depths
 from workers.upstream_health import Health
 
 log = structlog.get_logger(__name__)
@@ -172,6 +172,8 @@ async def _seen(ask: Callable[[], Awaitable[T]]) -> T | Missing:
         return Missing(f"no answer in {WITHIN:g} s")
     except DatabaseUnavailable as error:
         return Missing(error.reason)
+    except BrokerAway as error:
+        return Missing(f"the broker can't be asked: {error}")
     except redis.RedisError as error:
         # Its words may be an address with a password.
         return Missing(f"the broker can't be asked: {type(error).__name__}")

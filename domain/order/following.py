@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Final
 
@@ -110,7 +111,8 @@ class Following:
             follower = _Follower(sn, watch)
             self._followers.add(follower)
             if self._looking is None or self._looking.done():
-                self._looking = asyncio.create_task(self._look(), name="following")
+                # For all followers: it is no step of the one who came first, and not in that guest's name.
+                self._looking = asyncio.create_task(self._look(), name="following", context=Context())
             try:
                 yield follower
             finally:

@@ -1,14 +1,20 @@
 """A guest follows an order: over a WebSocket, and by server-sent events."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
+from bff.context import RequestContext
+from bff.identity.tokens import Caller
+from bff.limits.allowance import Allowance
 from domain.order.closing import Closing
 from domain.order.room import OrderRoom
-from tests.bff.client import BOB, Client, any_database
+from domain.order.service import Orders
+from tests.bff.client import ANN, BOB, Client, any_database
 from tests.bff.documents import CANCEL
 from tests.bff.streams import FOLLOW, NO_CERTIFICATES, events_of, following, socket_to, token
 from tests.clock import FrozenClock
@@ -179,6 +185,32 @@ async def gone(room: OrderRoom) -> None:
     async with asyncio.timeout(5):
         while len(room.following):  # noqa: ASYNC110 -- nobody tells when they are gone
             await asyncio.sleep(0.01)
+
+
+@any_database
+async def test_a_stream_that_is_broken_off_twice_ends_as_if_once(orders: Orders, room: OrderRoom) -> None:
+    # A server that loses a client says so again until its request has ended.
+    caller = Caller(ANN, datetime.now(UTC) + timedelta(hours=1))
+    context = RequestContext(orders, room.following, Allowance(0), "1", caller=caller)
+
+    async def changes() -> AsyncIterator[int]:
+        try:
+            await asyncio.Event().wait()
+            yield 1
+        finally:
+            await asyncio.sleep(0.2)
+
+    async def follow() -> None:
+        async with aclosing(changes()) as found:  # type: ignore[type-var] # it is a generator
+            await context.in_time(anext(found))
+
+    following = asyncio.create_task(follow())
+    await asyncio.sleep(0)
+    for _ in range(2):
+        following.cancel()
+        await asyncio.sleep(0.02)
+    with pytest.raises(asyncio.CancelledError):
+        await following
 
 
 @any_database

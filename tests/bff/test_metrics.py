@@ -9,6 +9,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
 from structlog.testing import capture_logs
 
 from bff.app import create_app
@@ -59,6 +60,17 @@ async def scrape(client: Client) -> dict[str, float]:
         for family in text_string_to_metric_families(response.text)
         for sample in family.samples
         if not sample.labels
+    }
+
+
+async def scrape_of(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """What these figures answer, by name and labels."""
+    request = Request({"type": "http", "method": "GET", "path": "/metrics", "headers": []})
+    text = bytes((await metrics.answer(request)).body).decode()
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
     }
 
 

@@ -232,6 +232,9 @@ class Separate(Site):
         }
         self._installation = self._stack.enter_context(Installation(self._home, **environment))
         self._prepare()
+        self._start_programs()
+
+    def _start_programs(self) -> None:
         for name in ("travel-rpc", "payment-rpc", "bff"):
             self._run(name, lambda name=name: self.installation.start(name))  # type: ignore[misc]
         for name in ("worker-1", "worker-2"):

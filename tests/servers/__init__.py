@@ -11,6 +11,7 @@ from tests.servers.mariadb import MariaDB
 from tests.servers.missing import ServerMissing, require
 from tests.servers.ports import free_port
 from tests.servers.processes import Process, ProcessFailed
+from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.redis import Redis
 from tests.servers.scratch import shared_directory
 from tests.servers.server import Server
@@ -19,6 +20,7 @@ __all__ = [
     "MariaDB",
     "Process",
     "ProcessFailed",
+    "RabbitMQ",
     "Redis",
     "Server",
     "ServerMissing",

@@ -119,6 +119,8 @@ class Proxy:
             else:
                 writer.write(piece)
                 await writer.drain()
+        # One end has gone, and the other is to hear of it.
+        writer.write_eof()
 
     async def _answer(self, piece: bytes, writer: asyncio.StreamWriter) -> None:
         match self._mode:

@@ -9,9 +9,7 @@ import httpx
 import pytest
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Retries
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,40 +19,22 @@ from domain.database import Database
 from domain.errors import InvalidInput, UpstreamUnavailable
 from domain.order.closing import Outcome
 from domain.outbox import Outbox
+from tests.spans import Kept, keeping
 from tests.workers.brokers import RecordingBroker
 from workers import actors
 from workers.clock import SystemClock
 from workers.closer import Closer
 from workers.message_traces import MessageTraces
 from workers.sender import Sender
-from workers.telemetry import OpenTelemetry
 from workers.webhook import Webhook
 
 only_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
-class Kept:
-    """What a tracer kept."""
-
-    def __init__(self, exporter: InMemorySpanExporter) -> None:
-        self._exporter = exporter
-
-    def all(self, name: str) -> list[ReadableSpan]:
-        return [span for span in self._exporter.get_finished_spans() if span.name == name]
-
-    def one(self, name: str) -> ReadableSpan:
-        (span,) = self.all(name)
-        return span
-
-
 @pytest.fixture
 def kept() -> Iterator[Kept]:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracing.install(OpenTelemetry(provider))
-    yield Kept(exporter)
-    tracing.install(None)
+    with keeping() as kept:
+        yield kept
 
 
 def id_of(span: ReadableSpan | None) -> int:

@@ -1,9 +1,11 @@
 """What each command of `homestay` runs: which services, in which order. Building them is the bootstrap's."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from starlette.routing import BaseRoute
@@ -18,6 +20,9 @@ from bff.http.persisted import Documents, PersistedDocuments, RedisStore
 from bff.http.server import HttpServer
 from bff.identity.tokens import Tokens
 from bff.limits.allowance import Allowance
+from bff.processes import figures
+from bff.processes.figures import FiguresServer
+from bff.processes.seat import Parent, Seat
 from bff.watching import WatchedRequests
 from domain import rpc
 from domain.database import Database
@@ -59,7 +64,7 @@ async def run_all(settings: Settings, greet: Callable[[HttpServer], None]) -> No
         _open_documents(settings) as documents,
         _open_ops(settings, room, works=True) as ops_routes,
     ):
-        http = _http(settings, room, documents, ops_routes)
+        http = _http(settings, room, documents, ops_routes, Metrics(room.database, room.clock))
         services: list[Service] = [sender]
         if not settings.travel_addr:
             services.append(await _travel(settings, room.database))
@@ -69,16 +74,19 @@ async def run_all(settings: Settings, greet: Callable[[HttpServer], None]) -> No
         await ServiceGroup(services).run(lambda: greet(http))
 
 
-async def run_bff(settings: Settings, greet: Callable[[HttpServer], None]) -> None:
-    """The GraphQL edge alone."""
+async def run_bff(settings: Settings, greet: Callable[[HttpServer], None], seat: Seat | None = None) -> None:
+    """The GraphQL edge alone, or one process of several that serve it."""
     sender = Sender(actors.broker)
     async with (
         bootstrap.open_orders(settings, sender) as room,
         _open_documents(settings) as documents,
-        _open_ops(settings, room, works=False) as ops_routes,
+        _open_ops(settings, room, works=False, seat=seat) as ops_routes,
     ):
-        http = _http(settings, room, documents, ops_routes)
-        await ServiceGroup([sender, http]).run(lambda: greet(http))
+        of_all = None if seat is None else partial(figures.of_all, seat)
+        metrics = Metrics(room.database, room.clock, of_all=of_all)
+        http = _http(settings, room, documents, ops_routes, metrics, None if seat is None else seat.socket())
+        family: list[Service] = [] if seat is None else [Parent(), FiguresServer(seat, metrics.own)]
+        await ServiceGroup([sender, http, *family]).run(lambda: greet(http))
 
 
 async def run_order_rpc(settings: Settings, greet: Callable[[rpc.Server], None]) -> None:
@@ -121,7 +129,14 @@ def _watched(settings: Settings, database: Database, *, letters: bool = True, or
     return [server]
 
 
-def _http(settings: Settings, room: OrderRoom, documents: Documents, ops_routes: Sequence[BaseRoute]) -> HttpServer:
+def _http(  # noqa: PLR0917 -- all that is served
+    settings: Settings,
+    room: OrderRoom,
+    documents: Documents,
+    ops_routes: Sequence[BaseRoute],
+    metrics: Metrics,
+    shared: socket.socket | None = None,
+) -> HttpServer:
     token = (lambda: demo_token(settings)) if settings.gives_tokens else None
     page = (
         explorer.routes(
@@ -143,17 +158,19 @@ def _http(settings: Settings, room: OrderRoom, documents: Documents, ops_routes:
     app = create_app(
         edge=edge,
         database=room.database,
-        metrics=Metrics(room.database, room.clock),
+        metrics=metrics,
         explorer_routes=page,
         ops_routes=ops_routes,
         origins=settings.origins,
         production=settings.production,
     )
-    return HttpServer(WatchedRequests(app), host=settings.host, port=settings.port)
+    return HttpServer(WatchedRequests(app), host=settings.host, port=settings.port, shared=shared)
 
 
 @asynccontextmanager
-async def _open_ops(settings: Settings, room: OrderRoom, *, works: bool) -> AsyncIterator[Sequence[BaseRoute]]:
+async def _open_ops(
+    settings: Settings, room: OrderRoom, *, works: bool, seat: Seat | None = None
+) -> AsyncIterator[Sequence[BaseRoute]]:
     """The operators' page, where a token is set; with channels of its own, so that its questions disturb nobody's."""
     token = settings.ops_token.get_secret_value()
     if not token:
@@ -171,6 +188,7 @@ async def _open_ops(settings: Settings, room: OrderRoom, *, works: bool) -> Asyn
             secure=settings.production,
             grace=timedelta(seconds=settings.sweep_grace),
             works=works,
+            here=None if seat is None else seat.name,
         )
 
 

@@ -4,7 +4,7 @@ They are for whoever watches the installation, and hold no guest's data; the pro
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -47,6 +47,7 @@ class Metrics:
         letters: whether this process's database has letters.
         orders: whether it has orders.
         loop: the loop that the database belongs to; None for that of whoever asks.
+        of_all: makes of this process's own figures those of all that share its address; None where it has its own.
     """
 
     def __init__(
@@ -57,17 +58,27 @@ class Metrics:
         letters: bool = True,
         orders: bool = True,
         loop: asyncio.AbstractEventLoop | None = None,
+        of_all: Callable[[bytes], Awaitable[Iterable[Metric]]] | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._outbox = Outbox(database, clock) if letters else None
         self._orders = orders
         self._loop = loop
+        self._of_all = of_all
 
     async def answer(self, _: Request) -> Response:
         """Answers a scrape, in the text format that everybody reads: what a scraper accepts is not looked at."""
-        content = generate_latest(_Scrape({**await self._figures(), **self._connections()}))
+        if self._of_all is None:
+            content = generate_latest(_Scrape({**await self._figures(), **self._connections()}, REGISTRY.collect))
+        else:
+            told = await self._of_all(self.own())
+            content = generate_latest(_Scrape(await self._figures(), lambda: told))
         return Response(content, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    def own(self) -> bytes:
+        """What this process counts of itself, in the same format."""
+        return generate_latest(_Scrape(self._connections(), REGISTRY.collect))
 
     async def _figures(self) -> Mapping[str, int]:
         try:
@@ -110,13 +121,14 @@ async def on_loop(loop: asyncio.AbstractEventLoop | None, work: Coroutine[Any, A
 
 
 class _Scrape(Collector):
-    """The figures of one scrape, then what this process counts of itself."""
+    """The figures of one scrape, then what processes count of themselves."""
 
-    def __init__(self, figures: Mapping[str, int]) -> None:
+    def __init__(self, figures: Mapping[str, int], processes: Callable[[], Iterable[Metric]]) -> None:
         self._figures = figures
+        self._processes = processes
 
     def collect(self) -> Iterator[Metric]:
         """Everything that there is to tell."""
         for name, value in self._figures.items():
             yield GaugeMetricFamily(name, HELP[name], value=value)
-        yield from REGISTRY.collect()
+        yield from self._processes()

@@ -92,6 +92,7 @@ class Settings(BaseSettings):
     env: Literal["development", "production"] = "development"
     host: str = "127.0.0.1"
     port: Port = 8000
+    processes: int = Field(default=1, ge=1, le=64)
     data_dir: Path = Path("var")
     database_url: Annotated[str, AfterValidator(_check_database)] = ""
     broker_url: Annotated[str, AfterValidator(_check_broker)] = ""
@@ -143,6 +144,12 @@ class Settings(BaseSettings):
     def _check_notify_secret(self) -> Self:
         if self.notify_url and not self.notify_secret.get_secret_value():
             raise ValueError(f"{PREFIX}NOTIFY_SECRET: announcements are signed; set the key that their receiver knows")
+        return self
+
+    @model_validator(mode="after")
+    def _check_processes(self) -> Self:
+        if self.processes > 1 and not self.broker_url:
+            raise ValueError(f"{PREFIX}PROCESSES: several processes need a {PREFIX}BROKER_URL that they share")
         return self
 
     @model_validator(mode="after")

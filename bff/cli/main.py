@@ -4,12 +4,14 @@ import os
 import re
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Final
 
+import structlog
 import typer
 
 from bff.cli import dead_letters, settlements
-from bff.cli.terminal import do, fail, read_settings, say, serve
+from bff.cli.terminal import do, edge_at, fail, read_settings, say, serve
 from workers.settings import PREFIX, SettingsError, settings
 
 app: Final = typer.Typer(
@@ -45,11 +47,26 @@ def run() -> None:
 
 @app.command()
 def bff() -> None:
-    """Serve the GraphQL edge."""
+    """Serve the GraphQL edge, by as many processes as HOMESTAY_PROCESSES says."""
+    if read_settings().processes > 1:
+        from bff.cli import several  # noqa: PLC0415 -- the parent serves nobody, and needs little
+
+        several.run(settings())
+        return
     from bff import programs  # noqa: PLC0415
 
+    serve(programs.run_bff(settings(), lambda http: say(edge_at(settings(), http.port))), "homestay-bff")
+
+
+@app.command("bff-process", hidden=True)
+def bff_process(number: int, of: int, listener: int, directory: Path) -> None:
+    """Serve the GraphQL edge as one process of several; for `homestay bff`, which starts them."""
+    from bff import programs  # noqa: PLC0415
+    from bff.processes.seat import Seat  # noqa: PLC0415
+
+    structlog.contextvars.bind_contextvars(process=number)
     serve(
-        programs.run_bff(read_settings(), lambda http: say(f"GraphQL on http://{settings().host}:{http.port}/graphql")),
+        programs.run_bff(read_settings(), lambda _: None, Seat(number, of, listener, directory)),
         "homestay-bff",
     )
 

@@ -73,6 +73,11 @@ def explained() -> Iterator[None]:
         fail(f"the broker can't be used: {error}")
 
 
+def edge_at(settings: Settings, port: int) -> str:
+    """The line that says where the GraphQL edge is."""
+    return f"GraphQL on http://{settings.host}:{port}/graphql"
+
+
 def say(line: str) -> None:
     """Prints a line at once."""
     typer.echo(line)

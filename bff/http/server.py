@@ -9,13 +9,16 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from bff.http.listener import listen
 from bff.http.protocol import PatientProtocol
 from bff.http.request_body import MAX_BODY
 
 # Seconds for requests under way to finish; above the longest request, below what an orchestrator waits.
 GRACE: Final = 10
-# Seconds that a client may leave unread what was sent to it, with all buffers full, before it is cut off.
-SLOWEST: Final = 15.0
+# Seconds from the last new connection to the first word to clients that it ends, where others take connections too:
+# until then the others have heard of it as well, and a client that comes back finds none of them taking its connection
+# and then none left to answer it.
+TOGETHER: Final = 0.5
 # Idle connections count too, so this only guards against a leak.
 MAX_CONNECTIONS: Final = 1000
 
@@ -27,11 +30,18 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves an application on one address."""
+    """Serves an application on one address.
+
+    Args:
+        app: the application.
+        host: address to listen on.
+        port: port to listen on.
+        shared: a socket that is bound already, and that other processes take connections from, too.
+    """
 
     name = "http"
 
-    def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, *, host: str, port: int, shared: socket.socket | None = None) -> None:
         self._host = host
         self._port = port
         self._server = _Server(
@@ -50,7 +60,8 @@ class HttpServer:
                 timeout_graceful_shutdown=GRACE,
             )
         )
-        self._socket: socket.socket | None = None
+        self._shared = shared is not None
+        self._socket = shared
         self._serving: asyncio.Task[None] | None = None
 
     @property
@@ -64,19 +75,9 @@ class HttpServer:
         Raises:
             OSError: the address is taken.
         """
-        listener = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):
-                # Connections inherit it. Nothing above the kernel can end one whose client does not read: to close it
-                # politely is to wait until it has read all.
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(SLOWEST * 1000))
-            listener.bind((self._host, self._port))
-        except OSError as error:
-            listener.close()
-            raise OSError(f"can't listen on {self._host}:{self._port}: {error.strerror}") from error
-        self._socket = listener
-        self._serving = asyncio.create_task(self._server.serve([listener]), name="http")
+        if self._socket is None:
+            self._socket = listen(self._host, self._port)
+        self._serving = asyncio.create_task(self._server.serve([self._socket]), name="http")
         while not self._server.started and not self._serving.done():  # noqa: ASYNC110 -- uvicorn has a flag, no event
             await asyncio.sleep(0.01)
         if self._serving.done():
@@ -85,6 +86,10 @@ class HttpServer:
     async def stop(self) -> None:
         """Takes no new request, and finishes those under way."""
         if self._serving is not None:
+            if self._shared:
+                for server in self._server.servers:
+                    server.close()
+                await asyncio.sleep(TOGETHER)
             self._server.should_exit = True
             await self._serving
             # Those of clients that were stuck.

@@ -1,7 +1,6 @@
 """What each command of `homestay` runs: which services, in which order. Building them is the bootstrap's."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -84,7 +83,7 @@ async def run_bff(settings: Settings, greet: Callable[[HttpServer], None], seat:
     ):
         of_all = None if seat is None else partial(figures.of_all, seat)
         metrics = Metrics(room.database, room.clock, of_all=of_all)
-        http = _http(settings, room, documents, ops_routes, metrics, None if seat is None else seat.socket())
+        http = _http(settings, room, documents, ops_routes, metrics, seat)
         family: list[Service] = [] if seat is None else [Parent(), FiguresServer(seat, metrics.own)]
         await ServiceGroup([sender, http, *family]).run(lambda: greet(http))
 
@@ -135,7 +134,7 @@ def _http(  # noqa: PLR0917 -- all that is served
     documents: Documents,
     ops_routes: Sequence[BaseRoute],
     metrics: Metrics,
-    shared: socket.socket | None = None,
+    seat: Seat | None = None,
 ) -> HttpServer:
     token = (lambda: demo_token(settings)) if settings.gives_tokens else None
     page = (
@@ -164,7 +163,12 @@ def _http(  # noqa: PLR0917 -- all that is served
         origins=settings.origins,
         production=settings.production,
     )
-    return HttpServer(WatchedRequests(app), host=settings.host, port=settings.port, shared=shared)
+    return HttpServer(
+        WatchedRequests(app),
+        host=settings.host,
+        port=settings.port if seat is None else seat.port,
+        shared=seat is not None,
+    )
 
 
 @asynccontextmanager

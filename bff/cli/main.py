@@ -59,14 +59,14 @@ def bff() -> None:
 
 
 @app.command("bff-process", hidden=True)
-def bff_process(number: int, of: int, listener: int, directory: Path) -> None:
+def bff_process(number: int, of: int, port: int, directory: Path) -> None:
     """Serve the GraphQL edge as one process of several; for `homestay bff`, which starts them."""
     from bff import programs  # noqa: PLC0415
     from bff.processes.seat import Seat  # noqa: PLC0415
 
     structlog.contextvars.bind_contextvars(process=number)
     serve(
-        programs.run_bff(read_settings(), lambda _: None, Seat(number, of, listener, directory)),
+        programs.run_bff(read_settings(), lambda _: None, Seat(number, of, port, directory)),
         "homestay-bff",
     )
 

@@ -15,9 +15,8 @@ from bff.http.request_body import MAX_BODY
 
 # Seconds for requests under way to finish; above the longest request, below what an orchestrator waits.
 GRACE: Final = 10
-# Seconds from the last new connection to the first word to clients that it ends, where others take connections too:
-# until then the others have heard of it as well, and a client that comes back finds none of them taking its connection
-# and then none left to answer it.
+# Seconds from the last new connection to the first that is ended, where others serve the address too: by then these
+# have heard of it as well. Else a client that comes back would find one that is about to end.
 TOGETHER: Final = 0.5
 # Idle connections count too, so this only guards against a leak.
 MAX_CONNECTIONS: Final = 1000
@@ -36,12 +35,12 @@ class HttpServer:
         app: the application.
         host: address to listen on.
         port: port to listen on.
-        shared: a socket that is bound already, and that other processes take connections from, too.
+        shared: whether other processes of ours serve it, too.
     """
 
     name = "http"
 
-    def __init__(self, app: ASGIApp, *, host: str, port: int, shared: socket.socket | None = None) -> None:
+    def __init__(self, app: ASGIApp, *, host: str, port: int, shared: bool = False) -> None:
         self._host = host
         self._port = port
         self._server = _Server(
@@ -60,8 +59,8 @@ class HttpServer:
                 timeout_graceful_shutdown=GRACE,
             )
         )
-        self._shared = shared is not None
-        self._socket = shared
+        self._shared = shared
+        self._socket: socket.socket | None = None
         self._serving: asyncio.Task[None] | None = None
 
     @property
@@ -75,8 +74,7 @@ class HttpServer:
         Raises:
             OSError: the address is taken.
         """
-        if self._socket is None:
-            self._socket = listen(self._host, self._port)
+        self._socket = listen(self._host, self._port, shared=self._shared)
         self._serving = asyncio.create_task(self._server.serve([self._socket]), name="http")
         while not self._server.started and not self._serving.done():  # noqa: ASYNC110 -- uvicorn has a flag, no event
             await asyncio.sleep(0.01)

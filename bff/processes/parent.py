@@ -1,7 +1,7 @@
 """The parent of several processes: starts them, starts others for those that die, and tells them when to end.
 
-It listens and never accepts: a connection that nobody has taken yet stays in the one queue that all processes share, so
-it is lost with none of them.
+Each listens on a socket of its own, and the kernel deals out connections among those that do, so the parent is in
+nobody's way.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from bff.http.listener import listen
+from bff.http.listener import reserve
 from bff.processes.figures import ask
 from bff.processes.seat import Seat
 
@@ -58,16 +58,15 @@ class Processes:
         self._port = port
         self._count = count
         self._command = command
-        self._listener: socket.socket | None = None
+        self._reserved: socket.socket | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._running: dict[int, Process] = {}
         self._keepers: list[asyncio.Task[None]] = []
-        self._stopping = False
 
     @property
     def port(self) -> int:
-        """Where they listen."""
-        return self._port if self._listener is None else int(self._listener.getsockname()[1])
+        """The one that they serve."""
+        return self._port if self._reserved is None else int(self._reserved.getsockname()[1])
 
     async def start(self) -> None:
         """Starts the first, and when it serves the others: so tables are made once, and what is wrong is told once.
@@ -76,11 +75,10 @@ class Processes:
             OSError: the address is taken.
             NotServing: a process ended before it served.
         """
-        self._listener = listen(self._host, self._port)
+        self._reserved = reserve(self._host, self._port)
         self._directory = tempfile.TemporaryDirectory(prefix="homestay-bff-")
         seats = [
-            Seat(number, self._count, self._listener.fileno(), Path(self._directory.name))
-            for number in range(1, self._count + 1)
+            Seat(number, self._count, self.port, Path(self._directory.name)) for number in range(1, self._count + 1)
         ]
         try:
             await self._start(seats[0])
@@ -100,12 +98,8 @@ class Processes:
 
     async def stop(self) -> None:
         """Tells all to end, and waits until they have."""
-        self._stopping = True
         for keeper in self._keepers:
             keeper.cancel()
-        # Before theirs: the last one that closes it ends the queue.
-        if self._listener is not None:
-            self._listener.close()
         running = [process for process in self._running.values() if process.returncode is None]
         for process in running:
             with suppress(ProcessLookupError):
@@ -116,6 +110,8 @@ class Processes:
                 if process.returncode is None:
                     log.warning("process did not end in time", pid=process.pid)
                     process.kill()
+        if self._reserved is not None:
+            self._reserved.close()
         if self._directory is not None:
             self._directory.cleanup()
 
@@ -124,10 +120,9 @@ class Processes:
         seat.figures.unlink(missing_ok=True)
         process = await asyncio.create_subprocess_exec(
             *self._command,
-            *map(str, (seat.number, seat.of, seat.listener, seat.directory)),
+            *map(str, (seat.number, seat.of, seat.port, seat.directory)),
             # It ends when this does, see `Parent`.
             stdin=asyncio.subprocess.PIPE,
-            pass_fds=[seat.listener],
         )
         self._running[seat.number] = process
         while not await ask(seat):

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,13 +20,13 @@ class Seat:
     Attributes:
         number: from 1.
         of: how many there are.
-        listener: the file descriptor of the socket that all take connections from.
+        port: the one that all serve.
         directory: where they meet.
     """
 
     number: int
     of: int
-    listener: int
+    port: int
     directory: Path
 
     @property
@@ -44,11 +43,7 @@ class Seat:
         """All other places."""
         for number in range(1, self.of + 1):
             if number != self.number:
-                yield Seat(number, self.of, self.listener, self.directory)
-
-    def socket(self) -> socket.socket:
-        """The socket that was inherited."""
-        return socket.socket(fileno=self.listener)
+                yield Seat(number, self.of, self.port, self.directory)
 
 
 class Parent:

@@ -37,10 +37,10 @@ class ServiceGroup:
 
     Args:
         services: in the order in which they start.
-        within: seconds for all of them to stop.
+        within: seconds for all of them to stop; None for `STOP_WITHIN`.
     """
 
-    def __init__(self, services: Sequence[Service], *, within: float = STOP_WITHIN) -> None:
+    def __init__(self, services: Sequence[Service], *, within: float | None = None) -> None:
         self._services = services
         self._within = within
         self._running: list[Service] = []
@@ -66,7 +66,7 @@ class ServiceGroup:
         One that fails or hangs does not keep the others running: what it held is left for others to take up.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._within
+        deadline = loop.time() + (STOP_WITHIN if self._within is None else self._within)
         while self._running:
             service = self._running.pop()
             try:

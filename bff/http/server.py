@@ -56,7 +56,8 @@ class HttpServer:
                 ws_max_size=MAX_BODY,
                 # Of a message of a few hundred bytes little is saved, and each connection would hold the memory for it.
                 ws_per_message_deflate=False,
-                timeout_graceful_shutdown=GRACE,
+                # As late as one that is alone, though it begins later.
+                timeout_graceful_shutdown=GRACE - (1 if shared else 0),
             )
         )
         self._shared = shared

@@ -34,7 +34,7 @@ STEADY: Final = 60.0
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 15.0
 # Seconds for all to end. Each takes `workers.service_group.STOP_WITHIN` at most; whoever takes longer is killed.
-STOP_WITHIN: Final = 13.6
+STOP_WITHIN: Final = 13.4
 
 
 class NotServing(OSError):

@@ -8,7 +8,6 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -24,24 +23,33 @@ OPS_TOKEN: Final = "the-token-of-an-operator"
 # Connections among which each process surely has some.
 MANY: Final = 24
 _ESTABLISHED: Final = "01"
-_databases = count()
 
 
-@pytest.fixture
-def installation(tmp_path: Path, mariadb: MariaDB, redis: Redis) -> Iterator[Installation]:
+@pytest.fixture(scope="module")
+def surroundings(tmp_path_factory: pytest.TempPathFactory, mariadb: MariaDB, redis: Redis) -> Iterator[Installation]:
+    """Everything but the edge."""
     environment = {
-        "HOMESTAY_DATABASE_URL": mariadb.create_database(f"several{next(_databases)}"),
+        "HOMESTAY_DATABASE_URL": mariadb.create_database("several"),
         "HOMESTAY_BROKER_URL": redis.url,
         "HOMESTAY_PROCESSES": "2",
         "HOMESTAY_OPS_TOKEN": OPS_TOKEN,
         "HOMESTAY_CREATES_PER_MINUTE": "0",
     }
-    with Installation(tmp_path, **environment) as installation:
-        assert installation.command("migrate").returncode == 0
-        installation.start("travel-rpc")
-        installation.start("payment-rpc")
-        yield installation
+    with Installation(tmp_path_factory.mktemp("several"), **environment) as surroundings:
+        assert surroundings.command("migrate").returncode == 0
+        surroundings.start("travel-rpc")
+        surroundings.start("payment-rpc")
+        yield surroundings
     redis.wipe()
+
+
+@pytest.fixture
+def installation(surroundings: Installation) -> Iterator[Installation]:
+    others = len(surroundings.running)
+    yield surroundings
+    for edge in surroundings.running[others:]:
+        edge.kill()
+    del surroundings.running[others:]
 
 
 def children(parent: Process) -> list[int]:
@@ -230,8 +238,11 @@ def test_they_end_with_their_parent(installation: Installation) -> None:
         time.sleep(0.05)
 
 
-def test_it_ends_where_none_can_be_started_and_says_why_once(installation: Installation, mariadb: MariaDB) -> None:
-    installation.environment["HOMESTAY_DATABASE_URL"] = f"mysql+aiomysql://nobody:none@127.0.0.1:{mariadb.port}/none"
+def test_it_ends_where_none_can_be_started_and_says_why_once(
+    installation: Installation, mariadb: MariaDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = f"mysql+aiomysql://nobody:none@127.0.0.1:{mariadb.port}/none"
+    monkeypatch.setitem(installation.environment, "HOMESTAY_DATABASE_URL", nowhere)
     ended = installation.command("bff")
     assert ended.returncode == 2
     lines = ended.stderr.splitlines()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from starlette.routing import BaseRoute
@@ -19,6 +20,9 @@ from bff.http.server import HttpServer
 from bff.identity.tokens import Tokens
 from bff.limits.allowance import Allowance
 from bff.limits.shared_allowance import open_allowance
+from bff.processes import figures
+from bff.processes.figures import FiguresServer
+from bff.processes.seat import Parent, Seat
 from bff.watching import WatchedRequests
 from domain import rpc
 from domain.database import Database
@@ -62,7 +66,8 @@ async def run_all(settings: Settings, greet: Callable[[HttpServer], None]) -> No
         open_allowance(settings.values_per_minute, broker.redis_url(settings)) as allowance,
         _open_ops(settings, room, works=True) as ops_routes,
     ):
-        http = _http(settings, room, documents, allowance, ops_routes)
+        metrics = Metrics(room.database, room.clock, queues=QueueFigures(actors.broker))
+        http = _http(settings, room, documents, allowance, ops_routes, metrics)
         services: list[Service] = [sender]
         if not settings.travel_addr:
             services.append(await _travel(settings, room.database))
@@ -72,17 +77,20 @@ async def run_all(settings: Settings, greet: Callable[[HttpServer], None]) -> No
         await ServiceGroup(services).run(lambda: greet(http))
 
 
-async def run_bff(settings: Settings, greet: Callable[[HttpServer], None]) -> None:
-    """The GraphQL edge alone."""
+async def run_bff(settings: Settings, greet: Callable[[HttpServer], None], seat: Seat | None = None) -> None:
+    """The GraphQL edge alone, or one process of several that serve it."""
     sender = Sender(actors.broker)
     async with (
         bootstrap.open_orders(settings, sender) as room,
         _open_documents(settings) as documents,
         open_allowance(settings.values_per_minute, broker.redis_url(settings)) as allowance,
-        _open_ops(settings, room, works=False) as ops_routes,
+        _open_ops(settings, room, works=False, seat=seat) as ops_routes,
     ):
-        http = _http(settings, room, documents, allowance, ops_routes)
-        await ServiceGroup([sender, http]).run(lambda: greet(http))
+        of_all = None if seat is None else partial(figures.of_all, seat)
+        metrics = Metrics(room.database, room.clock, queues=QueueFigures(actors.broker), of_all=of_all)
+        http = _http(settings, room, documents, allowance, ops_routes, metrics, seat)
+        family: list[Service] = [] if seat is None else [Parent(), FiguresServer(seat, metrics.own)]
+        await ServiceGroup([sender, http, *family]).run(lambda: greet(http))
 
 
 async def run_order_rpc(settings: Settings, greet: Callable[[rpc.Server], None]) -> None:
@@ -125,12 +133,14 @@ def _watched(settings: Settings, database: Database, *, letters: bool = True, or
     return [server]
 
 
-def _http(
+def _http(  # noqa: PLR0917 -- all that is served
     settings: Settings,
     room: OrderRoom,
     documents: Documents,
     allowance: Allowance,
     ops_routes: Sequence[BaseRoute],
+    metrics: Metrics,
+    seat: Seat | None = None,
 ) -> HttpServer:
     token = (lambda: demo_token(settings)) if settings.gives_tokens else None
     page = (
@@ -153,17 +163,24 @@ def _http(
     app = create_app(
         edge=edge,
         database=room.database,
-        metrics=Metrics(room.database, room.clock, queues=QueueFigures(actors.broker)),
+        metrics=metrics,
         explorer_routes=page,
         ops_routes=ops_routes,
         origins=settings.origins,
         production=settings.production,
     )
-    return HttpServer(WatchedRequests(app), host=settings.host, port=settings.port)
+    return HttpServer(
+        WatchedRequests(app),
+        host=settings.host,
+        port=settings.port if seat is None else seat.port,
+        shared=seat is not None,
+    )
 
 
 @asynccontextmanager
-async def _open_ops(settings: Settings, room: OrderRoom, *, works: bool) -> AsyncIterator[Sequence[BaseRoute]]:
+async def _open_ops(
+    settings: Settings, room: OrderRoom, *, works: bool, seat: Seat | None = None
+) -> AsyncIterator[Sequence[BaseRoute]]:
     """The operators' page, where a token is set; with channels of its own, so that its questions disturb nobody's."""
     token = settings.ops_token.get_secret_value()
     if not token:
@@ -181,6 +198,7 @@ async def _open_ops(settings: Settings, room: OrderRoom, *, works: bool) -> Asyn
             secure=settings.production,
             grace=timedelta(seconds=settings.sweep_grace),
             works=works,
+            here=None if seat is None else seat.name,
         )
 
 

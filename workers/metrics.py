@@ -4,7 +4,7 @@ They are for whoever watches the installation, and hold no guest's data; the pro
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -50,6 +50,7 @@ class Metrics:
         orders: whether it has orders.
         loop: the loop that the database belongs to; None for that of whoever asks.
         queues: the broker's; None where this process tells nothing of them.
+        of_all: makes of this process's own figures those of all that share its address; None where it has its own.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Metrics:
         orders: bool = True,
         loop: asyncio.AbstractEventLoop | None = None,
         queues: QueueFigures | None = None,
+        of_all: Callable[[bytes], Awaitable[Iterable[Metric]]] | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -68,12 +70,22 @@ class Metrics:
         self._orders = orders
         self._loop = loop
         self._queues = queues
+        self._of_all = of_all
 
     async def answer(self, _: Request) -> Response:
         """Answers a scrape, in the text format that everybody reads: what a scraper accepts is not looked at."""
         figures, queues = await asyncio.gather(self._figures(), self._queues.gather() if self._queues else _nothing())
-        content = generate_latest(_Scrape({**figures, **self._connections(), **self._tasks()}, queues))
+        if self._of_all is None:
+            scrape = _Scrape({**figures, **self._here()}, queues, REGISTRY.collect)
+        else:
+            told = await self._of_all(self.own())
+            scrape = _Scrape(figures, queues, lambda: told)
+        content = generate_latest(scrape)
         return Response(content, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    def own(self) -> bytes:
+        """What this process counts of itself, in the same format."""
+        return generate_latest(_Scrape(self._here(), [], REGISTRY.collect))
 
     async def _figures(self) -> Mapping[str, int]:
         try:
@@ -107,8 +119,9 @@ class Metrics:
             "homestay_database_connections_limit": pool.size(),
         }
 
-    def _tasks(self) -> Mapping[str, int]:
-        return {"homestay_tasks": len(asyncio.all_tasks(self._loop))}
+    def _here(self) -> Mapping[str, int]:
+        """What only this process can say."""
+        return {**self._connections(), "homestay_tasks": len(asyncio.all_tasks(self._loop))}
 
 
 async def _nothing() -> Sequence[Metric]:
@@ -123,15 +136,18 @@ async def on_loop(loop: asyncio.AbstractEventLoop | None, work: Coroutine[Any, A
 
 
 class _Scrape(Collector):
-    """The figures of one scrape, then what this process counts of itself."""
+    """The figures of one scrape, then what processes count of themselves."""
 
-    def __init__(self, figures: Mapping[str, int], queues: Sequence[Metric]) -> None:
+    def __init__(
+        self, figures: Mapping[str, int], queues: Sequence[Metric], processes: Callable[[], Iterable[Metric]]
+    ) -> None:
         self._figures = figures
         self._queues = queues
+        self._processes = processes
 
     def collect(self) -> Iterator[Metric]:
         """Everything that there is to tell."""
         for name, value in self._figures.items():
             yield GaugeMetricFamily(name, HELP[name], value=value)
         yield from self._queues
-        yield from REGISTRY.collect()
+        yield from self._processes()

@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -33,10 +33,16 @@ class Service(Protocol):
 
 
 class ServiceGroup:
-    """The services of one process."""
+    """The services of one process.
 
-    def __init__(self, services: Sequence[Service]) -> None:
+    Args:
+        services: in the order in which they start.
+        within: seconds for all of them to stop; None for `STOP_WITHIN`.
+    """
+
+    def __init__(self, services: Sequence[Service], *, within: float | None = None) -> None:
         self._services = services
+        self._within = within
         self._running: list[Service] = []
 
     async def start(self) -> None:
@@ -55,12 +61,12 @@ class ServiceGroup:
             self._running.append(service)
 
     async def stop(self) -> None:
-        """Stops all that run, last started first, within `STOP_WITHIN` seconds.
+        """Stops all that run, last started first, within the seconds that they have.
 
         One that fails or hangs does not keep the others running: what it held is left for others to take up.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + STOP_WITHIN
+        deadline = loop.time() + (STOP_WITHIN if self._within is None else self._within)
         while self._running:
             service = self._running.pop()
             try:
@@ -71,13 +77,33 @@ class ServiceGroup:
             except Exception:
                 log.exception("service did not stop cleanly", service=service.name)
 
-    async def run(self, started: Callable[[], None] = lambda: None) -> None:
-        """Starts all, says so, and stops all on SIGTERM or SIGINT."""
+    async def run(
+        self,
+        started: Callable[[], None] = lambda: None,
+        *,
+        until: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
+        """Starts all, says so, and stops all on SIGTERM or SIGINT.
+
+        Args:
+            started: says so.
+            until: awaited when all run; they stop when it ends, too.
+
+        Raises:
+            Exception: what kept one from starting, or what `until` raised.
+        """
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         await self.start()
         started()
-        await stop.wait()
+        ends: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+        if until is not None:
+            ends.append(asyncio.create_task(until()))
+        done, others = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await self.stop()
+        for end in others:
+            end.cancel()
+        for end in done:
+            end.result()

@@ -50,6 +50,13 @@ class Variables(BaseSettings):
     )
     host: Host = Field(default="127.0.0.1", description="where the GraphQL edge listens")
     port: Port = Field(default=8000, description="its port")
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="processes of `homestay bff` that serve this port together, on several cores; more than one need a "
+        "broker that they share",
+    )
     data_dir: Annotated[Path, AfterValidator(checks.directory)] = Field(
         default=Path("var"), description="where the SQLite file goes"
     )
@@ -106,7 +113,8 @@ class Variables(BaseSettings):
         default=200_000,
         ge=0,
         le=1_000_000_000,
-        description="values of answers that one guest may ask for in a minute, of each process; 0 sets no limit",
+        description="values of answers that one guest may ask for in a minute; counted together by processes that "
+        "share a Redis, else by each; 0 sets no limit",
     )
     max_unpaid_orders: int = Field(
         default=5, ge=0, le=10_000, description="orders of one guest that may wait for their payment; 0 sets no limit"
@@ -225,6 +233,8 @@ class Settings(Variables):
         problems = []
         if self.notify_url and not self.notify_secret.get_secret_value():
             problems.append(f"{PREFIX}NOTIFY_SECRET: announcements are signed; set the key that their receiver knows")
+        if self.processes > 1 and not self.broker_url:
+            problems.append(f"{PREFIX}PROCESSES: several processes need a {PREFIX}BROKER_URL that they share")
         if self.production:
             problems += self._unfit_for_guests()
         if problems:

@@ -3,17 +3,18 @@
 MariaDB (it flushes at each commit), Redis (it keeps its log), the upstreams and wrk share core 1; each contender has
 core 0 while it is its turn. All answers are compared before anything is measured, and after.
 
-    python -m benchmarks.edge [--quick] [--only detail|list|live|create|mix|scale] [--write docs/performance.md]
+    python -m benchmarks.edge [--quick] [--only detail|list|live|create|mix|scale|cores] [--write docs/performance.md]
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.edge import about, contenders, page, report, scale
+from benchmarks.edge import about, contenders, cores, page, report, scale
 from benchmarks.edge.course import Course, Pace
 from benchmarks.edge.figures import Figures
 from benchmarks.edge.load import Load, check_installed
@@ -23,7 +24,7 @@ from benchmarks.edge.stage import KEY, Stage
 
 FULL = Pace(rounds=3, seconds=5, warming=4, strict=True)
 QUICK = Pace(rounds=1, seconds=4, warming=1, strict=False)
-SCALE = "scale"
+SCALE, CORES = "scale", "cores"
 
 
 def measure(figures: Figures, wanted: list[Operation], pace: Pace, stage: Stage, load: Load) -> None:
@@ -46,13 +47,15 @@ def main() -> None:
     """Reads the command line, measures, prints tables in Markdown, and writes the page where that is wanted."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.edge", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer orders, one round of short turns")
-    parser.add_argument("--only", choices=[*BY_NAME, SCALE], action="append", help="may be given several times")
+    parser.add_argument("--only", choices=[*BY_NAME, SCALE, CORES], action="append", help="may be given several times")
     parser.add_argument(
         "--write", type=Path, metavar="PAGE", help="write the page, and its chart and figures beside it"
     )
     parser.add_argument("--huge", action="store_true", help="let the table grow to ten million orders")
     arguments = parser.parse_args()
     check_installed()
+    # What was started would else go on: each has a session of its own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     began = time.monotonic()
     stay_off_the_contenders_core()
     pace = QUICK if arguments.quick else FULL
@@ -67,7 +70,10 @@ def main() -> None:
                 measure(figures, wanted, pace, stage, load)
         if not arguments.only or SCALE in arguments.only:
             scale.measure(figures, load, pace, scale.sizes(quick=arguments.quick, huge=arguments.huge))
-            print(f"\n{report.scale_tables(figures)}")  # noqa: T201
+            print(f"\n{report.scale_tables(figures)}\n\n{report.plans_table(figures)}")  # noqa: T201
+        if not arguments.only or CORES in arguments.only:
+            cores.measure(figures, load, pace)
+            print(f"\n{report.processes_table(figures)}")  # noqa: T201
     about.end(figures)
     print(f"\n{report.goals_table(figures)}\n")  # noqa: T201
     print("\n".join(f"{name}: {fact}" for name, fact in figures.about.items()))  # noqa: T201

@@ -41,7 +41,7 @@ def facts(arguments: list[str], pace: Pace, orders: int, guests: int) -> dict[st
         "Date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "Machine": machine(),
         "Load average before": load_average(),
-        "Rows": f"{orders:,} orders of {guests:,} guests",
+        "Rows": f"{orders:,} orders of {guests:,} guests, where contenders are compared",
         "Pace": f"{pace.rounds} rounds of two turns of {pace.seconds:g} s, warmed for {pace.warming:g} s (Node "
         f"{pace.warming * 5:g} s) an operation, 32 connections",
         "Servers": f"MariaDB {_said('mariadbd', package='mariadb-server')}, "

@@ -70,28 +70,77 @@ class Measured:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class ScaledTurn:
+    """One run of wrk against ours. `cpu` is what the edge used and `database` what that did, in seconds."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    cpu: float
+    database: float
+
+
 @dataclass(slots=True)
 class Scaled:
-    """What one request costs at some size of the table, at some page, or with some processes.
+    """What a request costs at some size of the table, at some page, or with some processes.
 
     Attributes:
-        what: what was asked for, of how much.
-        rate: requests a second.
-        cpu: microseconds of CPU of the edge, a request.
-        database: microseconds of CPU of the database, a request.
-        p50: milliseconds.
+        what: of how much.
+        turns: all of them.
     """
 
     what: str
-    rate: float
-    cpu: float
-    database: float
-    p50: float
+    turns: list[ScaledTurn] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return statistics.median(turn.requests / turn.seconds for turn in self.turns)
+
+    @property
+    def cpu(self) -> float:
+        """Microseconds of CPU of the edge, a request."""
+        return statistics.median(turn.cpu / turn.requests * 1e6 for turn in self.turns)
+
+    @property
+    def database(self) -> float:
+        """Microseconds of CPU of the database, a request."""
+        return statistics.median(turn.database / turn.requests * 1e6 for turn in self.turns)
+
+    @property
+    def wall(self) -> float:
+        """Microseconds from one answer to the next."""
+        return 1e6 / self.rate
+
+    @property
+    def p50(self) -> float:
+        """Milliseconds within which half of the answers came."""
+        return statistics.median(turn.p50 for turn in self.turns)
+
+    @property
+    def p99(self) -> float:
+        """Milliseconds within which all answers but a hundredth came."""
+        return statistics.median(turn.p99 for turn in self.turns)
 
     @property
     def cost(self) -> float:
         """Microseconds of CPU a request, edge and database together."""
-        return self.cpu + self.database
+        return statistics.median((turn.cpu + turn.database) / turn.requests * 1e6 for turn in self.turns)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the result file."""
+        return {
+            "what": self.what,
+            "rate": round(self.rate, 1),
+            "wallMicroseconds": round(self.wall, 1),
+            "cpuMicroseconds": round(self.cpu, 1),
+            "databaseMicroseconds": round(self.database, 1),
+            "p50": round(self.p50, 2),
+            "p99": round(self.p99, 2),
+            "turns": [asdict(turn) for turn in self.turns],
+        }
 
 
 @dataclass(slots=True)
@@ -101,6 +150,7 @@ class Figures:
     about: dict[str, str]
     measured: list[Measured] = field(default_factory=list)
     scaled: dict[str, list[Scaled]] = field(default_factory=dict)
+    plans: dict[str, str] = field(default_factory=dict)
 
     def of(self, operation: str, contender: str) -> Measured | None:
         """One contender at one operation, where that was measured."""
@@ -119,7 +169,8 @@ class Figures:
         return {
             "about": self.about,
             "measured": [each.as_json() for each in self.measured],
-            "scaled": {name: [asdict(each) for each in them] for name, them in self.scaled.items()},
+            "scaled": {name: [each.as_json() for each in them] for name, them in self.scaled.items()},
+            "plans": self.plans,
         }
 
 

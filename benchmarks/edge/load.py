@@ -54,13 +54,13 @@ class Load:
         self._first_day = today + timedelta(days=10)
         self.slot = 0
 
-    def prepare(self, rows: Rows, guests: int) -> None:
-        """Writes down what can be asked of these rows."""
+    def prepare(self, rows: Rows, guests: int, *, named: str = "") -> None:
+        """Writes down what can be asked of these rows, under names that end so."""
         # One token a guest, for signing takes longer than sending.
         signed = {guest: self.token(guest) for guest in range(1, guests + 1)}
-        self._write("detail", [(signed[guest], detail(sn)) for guest, sn in rows.paid(SAMPLES)])
-        self._write("list", [(token, _body("List", operations.LIST)) for token in signed.values()])
-        self._write("live", [(token, _body("Live", operations.LIVE)) for token in signed.values()])
+        self._write(f"detail{named}", [(signed[guest], detail(sn)) for guest, sn in rows.paid(SAMPLES, guests)])
+        self._write(f"list{named}", [(token, _body("List", operations.LIST)) for token in signed.values()])
+        self._write(f"live{named}", [(token, _body("Live", operations.LIVE)) for token in signed.values()])
         placing = range(FIRST_PLACING_GUEST, FIRST_PLACING_GUEST + PLACING_GUESTS)
         (self._directory / "tokens").write_text("".join(f"{self.token(guest)}\n" for guest in placing))
         template = _body("Create", operations.CREATE, {"input": _input("@HOMESTAY@", "@START@", "@END@", "@KEY@")})

@@ -28,10 +28,23 @@ _LOSSES = """\
 {losses}
 """
 _SCALE = """\
-## Size, pages, processes
+## Size and pages
 
-The same 200 guests are asked at each size, so that what grows is the index and not what has to be read from the disk.
-The pages are those of one guest with very many orders.
+Each size is a database of its own on one server, with an edge of its own, and all took turns. The same number of guests
+is asked everywhere, each with about 50 orders, as far apart as where all order at once; what they ask for fits into the
+database's memory. So what grows is the depth of the index, and not what has to be read from the disk. The pages are
+those of one guest with very many orders, in the largest table.
+
+{tables}
+
+{plans}
+"""
+_PROCESSES = """\
+## Processes
+
+One process, and two on one port (`HOMESTAY_PROCESSES=2`), in turn. Here the two cores are for all: the edge, MariaDB,
+Redis, the services and wrk. So a second process can win at most what these leave of the second core, and twice as many
+requests a second are not to be had; CPU a request says what it costs.
 
 {tables}
 """
@@ -53,8 +66,10 @@ def _page(figures: Figures, beside: str, drawn: str) -> str:
         parts.append(f"## {operation}: {title}\n\n{report.operation_table(figures, operation)}\n")
     lost = "\n".join(report.losses(figures)) or "Nowhere in this run."
     parts.append(_LOSSES.format(losses=lost))
-    if figures.scaled:
-        parts.append(_SCALE.format(tables=report.scale_tables(figures)))
+    if sized := report.scale_tables(figures):
+        parts.append(_SCALE.format(tables=sized, plans=report.plans_table(figures)))
+    if processes := report.processes_table(figures):
+        parts.append(_PROCESSES.format(tables=processes))
     facts = "\n".join(f"| {name} | {fact} |" for name, fact in figures.about.items())
     parts.append(f"## Measured on\n\n| | |\n|---|---|\n{facts}\n")
     return "\n".join(parts)

@@ -51,15 +51,32 @@ def _verdict(*, met: bool) -> str:
 
 
 def scale_tables(figures: Figures) -> str:
-    """What size, page and processes do to the cost."""
-    tables = []
-    for name, scaled in figures.scaled.items():
-        lines = [f"| {name} | requests/s | p50 ms | edge CPU µs | database CPU µs |", "|---|---|---|---|---|"]
-        lines += [
-            f"| {one.what} | {one.rate:.0f} | {one.p50:.1f} | {one.cpu:.0f} | {one.database:.0f} |" for one in scaled
-        ]
-        tables.append("\n".join(lines))
-    return "\n\n".join(tables)
+    """What size and page do to the cost."""
+    return "\n\n".join(_scale_table(name, figures) for name in figures.scaled if name != PROCESSES)
+
+
+def processes_table(figures: Figures) -> str:
+    """What a second process does."""
+    return _scale_table(PROCESSES, figures) if PROCESSES in figures.scaled else ""
+
+
+def _scale_table(name: str, figures: Figures) -> str:
+    lines = [
+        f"| {name} | requests/s | µs from one answer to the next | p50 ms | p99 ms | edge CPU µs | database CPU µs |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {one.what} | {one.rate:.0f} | {one.wall:.0f} | {one.p50:.1f} | {one.p99:.1f} | {one.cpu:.0f} | "
+        f"{one.database:.0f} |"
+        for one in figures.scaled[name]
+    ]
+    return "\n".join(lines)
+
+
+def plans_table(figures: Figures) -> str:
+    """How the database runs the statements."""
+    rows = [f"| {what} | {plan} |" for what, plan in figures.plans.items()]
+    return "\n".join(["| statement | how the database runs it (EXPLAIN) |", "|---|---|", *rows])
 
 
 def losses(figures: Figures) -> Iterator[str]:

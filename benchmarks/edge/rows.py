@@ -12,14 +12,14 @@ from tests.servers import MariaDB
 
 HOMESTAYS: Final = 2000
 # Orders of one statement.
-AT_ONCE: Final = 100_000
+AT_ONCE: Final = 20_000
 # Seconds without a new order after which none is under way any more.
 SETTLED: Final = 1.0
 # A guest with more orders than any person has, for pages far down.
 HEAVY_GUEST: Final = 900_000_000
 
 _HOMESTAYS: Final = """
-INSERT INTO homestay.homestay
+INSERT INTO {database}.homestay
   (title, sub_title, banner, info, people_num, homestay_business_id, user_id, row_state, row_type, food_info,
    food_price, homestay_price, market_homestay_price)
 SELECT concat('Courtyard House ', seq, ' in the Lane'),
@@ -28,12 +28,12 @@ SELECT concat('Courtyard House ', seq, ' in the Lane'),
   'The house stands in a quiet lane ten minutes on foot from the Drum Tower. Two bedrooms open onto the courtyard; there is underfloor heating in winter and shade in summer. Your hosts live next door and lend bicycles.',
   4, seq DIV 2 + 1, seq DIV 2 + 101, 1, 0, 'Breakfast with millet porridge and sesame flatbread; supper at seven.',
   3000 + seq % 50 * 100, 29900 + seq % 100 * 100, 39900 + seq % 100 * 100
-FROM homestay.{sequence}
+FROM {database}.{sequence}
 """  # noqa: E501 -- a homestay's own words
 # Orders are of all guests in turn, so that those of one lie far apart, as they do where many order at once. State by
 # state as in a business that runs: most stays are over. Guests' newest orders are of homestays of their own each.
 _ORDERS: Final = """
-INSERT INTO homestay.homestay_order
+INSERT INTO {database}.homestay_order
   (create_time, update_time, sn, user_id, homestay_id, title, sub_title, cover, info, people_num, row_type, need_food,
    food_info, food_price, homestay_price, market_homestay_price, homestay_business_id, homestay_user_id,
    live_start_date, live_end_date, live_people_num, trade_state, trade_code, remark,
@@ -52,19 +52,19 @@ FROM (
     1 + crc32(seq) % 5 AS nights, crc32(seq) DIV 5 % 2 AS food,
     1 + (seq * 31 + seq DIV {guests}) % {homestays} AS homestay,
     elt(1 + crc32(seq) DIV 10 % 20, -1, -1, -1, 1, 1, 3, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, {open}) + 0 AS state
-  FROM homestay.{sequence}
+  FROM {database}.{sequence}
 ) AS made
-JOIN homestay.homestay h ON h.id = made.homestay
+JOIN {database}.homestay h ON h.id = made.homestay
 """
 _PAYMENTS: Final = """
-INSERT INTO homestay.third_payment
+INSERT IGNORE INTO {to}.third_payment
   (sn, create_time, update_time, user_id, pay_mode, trade_type, trade_state, pay_total, transaction_id, order_sn,
    service_type, pay_status, pay_time, live_order_sn)
 SELECT payment_sn, create_time, create_time, user_id, 'WECHAT_PAY', 'JSAPI',
   if(trade_state = 3, 'REFUND', 'SUCCESS'), order_total_price, concat('T', sn), sn, 'homestayOrder',
   if(trade_state = 3, 2, 1), create_time + INTERVAL 90 SECOND, sn
-FROM homestay.homestay_order
-WHERE id BETWEEN {first} AND {last} AND trade_state > 0
+FROM {database}.homestay_order
+WHERE {which} AND trade_state > 0
 """
 
 
@@ -73,21 +73,22 @@ class Rows:
     """What one database holds; it grows, and nothing in it is changed."""
 
     mariadb: MariaDB
+    database: str = "homestay"
     orders: int = 0
 
     def homestays(self) -> None:
         """Puts the homestays there."""
-        self.mariadb.query(_HOMESTAYS.format(sequence=f"seq_1_to_{HOMESTAYS}"))
+        self.mariadb.query(_HOMESTAYS.format(database=self.database, sequence=f"seq_1_to_{HOMESTAYS}"))
 
-    def grow(self, to: int, *, guests: int, first_guest: int = 1, payments: bool = True) -> None:
+    def grow(self, to: int, *, guests: int, payments: bool = True) -> None:
         """Adds orders until there are so many, of so many guests, showing how far it is."""
         while self.orders < to:
             last = min(to, self.orders + AT_ONCE)
-            guest = f"{first_guest} + seq % {guests}"
+            guest = f"1 + seq % {guests}"
             # The newest order of some guests is still open.
             state = f"if(seq > {to - guests}, 0, 2)"
             self._add(last, guest, guests, state, payments=payments)
-            print(f"\r{self.orders:>9} of {to} orders placed", end="", file=sys.stderr)  # noqa: T201
+            print(f"\r{self.orders:>9} of {to} orders placed", end="", file=sys.stderr, flush=True)  # noqa: T201
         print(file=sys.stderr)  # noqa: T201
 
     def grow_heavy(self, orders: int) -> None:
@@ -98,16 +99,29 @@ class Rows:
         before = self.highest()
         self.mariadb.query(
             _ORDERS.format(
-                sequence=f"seq_{self.orders + 1}_to_{last}", guest=guest, guests=guests, homestays=HOMESTAYS, open=state
+                database=self.database,
+                sequence=f"seq_{self.orders + 1}_to_{last}",
+                guest=guest,
+                guests=guests,
+                homestays=HOMESTAYS,
+                open=state,
             )
         )
         if payments:
-            self.mariadb.query(_PAYMENTS.format(first=before + 1, last=self.highest()))
+            self.mariadb.query(self.payments_of(f"id BETWEEN {before + 1} AND {self.highest()}"))
         self.orders = last
+
+    def payments_of(self, which: str, to: str = "") -> str:
+        """The statement that adds the payments of some orders to this database, or to another one."""
+        return _PAYMENTS.format(to=to or self.database, database=self.database, which=which)
+
+    def pay_for(self, rows: "Rows", guests: int) -> None:
+        """Adds the payments of the first guests' orders that another database holds; of one number, one."""
+        self.mariadb.query(rows.payments_of(f"user_id <= {guests}", to=self.database))
 
     def highest(self) -> int:
         """The id of the newest order."""
-        ((highest,),) = self.mariadb.query("SELECT coalesce(max(id), 0) FROM homestay.homestay_order")
+        ((highest,),) = self.mariadb.query(f"SELECT coalesce(max(id), 0) FROM {self.database}.homestay_order")  # noqa: S608
         return int(str(highest))
 
     def settle(self) -> None:
@@ -119,25 +133,25 @@ class Rows:
 
     def count_after(self, highest: int) -> int:
         """How many orders came after the one with this id."""
-        ((count,),) = self.mariadb.query(f"SELECT count(*) FROM homestay.homestay_order WHERE id > {highest}")  # noqa: S608
+        ((count,),) = self.mariadb.query(f"SELECT count(*) FROM {self.database}.homestay_order WHERE id > {highest}")  # noqa: S608
         return int(str(count))
 
-    def paid(self, count: int) -> list[tuple[int, str]]:
-        """Guests and numbers of so many of their orders that were paid, from everywhere in the table."""
+    def paid(self, count: int, guests: int) -> list[tuple[int, str]]:
+        """So many of the first guests' orders that were paid, each with its guest, from everywhere in the table."""
         found = self.mariadb.query(
-            "SELECT user_id, sn FROM homestay.homestay_order WHERE trade_state IN (1, 2) AND user_id < "  # noqa: S608
-            f"{HEAVY_GUEST} ORDER BY md5(id) LIMIT {count}"
+            f"SELECT user_id, sn FROM {self.database}.homestay_order WHERE trade_state IN (1, 2) AND user_id "  # noqa: S608
+            f"BETWEEN 1 AND {guests} ORDER BY md5(id) LIMIT {count}"
         )
         return [(int(str(user)), str(sn)) for user, sn in found]
 
     def cursor_after_heavy(self, orders: int) -> int:
         """The id of the last of so many newest orders of the guest who has very many."""
         ((found,),) = self.mariadb.query(
-            f"SELECT id FROM homestay.homestay_order WHERE user_id = {HEAVY_GUEST} ORDER BY id DESC "  # noqa: S608
+            f"SELECT id FROM {self.database}.homestay_order WHERE user_id = {HEAVY_GUEST} ORDER BY id DESC "  # noqa: S608
             f"LIMIT 1 OFFSET {orders - 1}"
         )
         return int(str(found))
 
     def analyze(self) -> None:
         """Has the database look at what it holds, as it does by itself now and then."""
-        self.mariadb.query("ANALYZE TABLE homestay.homestay_order, homestay.third_payment")
+        self.mariadb.query(f"ANALYZE TABLE {self.database}.homestay_order, {self.database}.third_payment")

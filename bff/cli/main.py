@@ -4,13 +4,15 @@ import os
 import re
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Final
 
+import structlog
 import typer
 
 from bff.cli import dead_letters, progress, settlements
 from bff.cli import settings as settings_command
-from bff.cli.terminal import Json, do, fail, lesson, read_settings, say, say_json, serve
+from bff.cli.terminal import Json, do, edge_at, fail, lesson, read_settings, say, say_json, serve
 from workers.settings import PREFIX, SettingsError, settings
 
 app: Final = typer.Typer(
@@ -47,11 +49,26 @@ def run() -> None:
 
 @app.command(epilog=lesson("HOMESTAY_BROKER_URL=redis://127.0.0.1 homestay bff"))
 def bff() -> None:
-    """Serve the GraphQL edge."""
+    """Serve the GraphQL edge, by as many processes as HOMESTAY_PROCESSES says."""
+    if read_settings().processes > 1:
+        from bff.cli import several  # noqa: PLC0415 -- the parent serves nobody, and needs little
+
+        several.run(settings())
+        return
     from bff import programs  # noqa: PLC0415
 
+    serve(programs.run_bff(settings(), lambda http: say(edge_at(settings(), http.port))), "homestay-bff")
+
+
+@app.command("bff-process", hidden=True)
+def bff_process(number: int, of: int, port: int, directory: Path) -> None:
+    """Serve the GraphQL edge as one process of several; for `homestay bff`, which starts them."""
+    from bff import programs  # noqa: PLC0415
+    from bff.processes.seat import Seat  # noqa: PLC0415
+
+    structlog.contextvars.bind_contextvars(process=number)
     serve(
-        programs.run_bff(read_settings(), lambda http: say(f"GraphQL on http://{settings().host}:{http.port}/graphql")),
+        programs.run_bff(read_settings(), lambda _: None, Seat(number, of, port, directory)),
         "homestay-bff",
     )
 

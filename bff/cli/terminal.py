@@ -112,6 +112,11 @@ def explained() -> Iterator[None]:
         raise
 
 
+def edge_at(settings: Settings, port: int) -> str:
+    """The line that says where the GraphQL edge is."""
+    return f"GraphQL on http://{settings.host}:{port}/graphql"
+
+
 def say(line: str) -> None:
     """Prints a line at once."""
     typer.echo(line)

@@ -9,13 +9,15 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from bff.http.listener import listen
 from bff.http.protocol import PatientProtocol
 from bff.http.request_body import MAX_BODY
 
 # Seconds for requests under way to finish; above the longest request, below what an orchestrator waits.
 GRACE: Final = 10
-# Seconds that a client may leave unread what was sent to it, with all buffers full, before it is cut off.
-SLOWEST: Final = 15.0
+# Seconds from the last new connection to the first that is ended, where others serve the address too: by then these
+# have heard of it as well. Else a client that comes back would find one that is about to end.
+TOGETHER: Final = 0.5
 # Idle connections count too, so this only guards against a leak.
 MAX_CONNECTIONS: Final = 1000
 
@@ -27,11 +29,18 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves an application on one address."""
+    """Serves an application on one address.
+
+    Args:
+        app: the application.
+        host: address to listen on.
+        port: port to listen on.
+        shared: whether other processes of ours serve it, too.
+    """
 
     name = "http"
 
-    def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, *, host: str, port: int, shared: bool = False) -> None:
         self._host = host
         self._port = port
         self._server = _Server(
@@ -47,9 +56,11 @@ class HttpServer:
                 ws_max_size=MAX_BODY,
                 # Of a message of a few hundred bytes little is saved, and each connection would hold the memory for it.
                 ws_per_message_deflate=False,
-                timeout_graceful_shutdown=GRACE,
+                # As late as one that is alone, though it begins later.
+                timeout_graceful_shutdown=GRACE - (1 if shared else 0),
             )
         )
+        self._shared = shared
         self._socket: socket.socket | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -64,19 +75,8 @@ class HttpServer:
         Raises:
             OSError: the address is taken.
         """
-        listener = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):
-                # Connections inherit it. Nothing above the kernel can end one whose client does not read: to close it
-                # politely is to wait until it has read all.
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(SLOWEST * 1000))
-            listener.bind((self._host, self._port))
-        except OSError as error:
-            listener.close()
-            raise OSError(f"can't listen on {self._host}:{self._port}: {error.strerror}") from error
-        self._socket = listener
-        self._serving = asyncio.create_task(self._server.serve([listener]), name="http")
+        self._socket = listen(self._host, self._port, shared=self._shared)
+        self._serving = asyncio.create_task(self._server.serve([self._socket]), name="http")
         while not self._server.started and not self._serving.done():  # noqa: ASYNC110 -- uvicorn has a flag, no event
             await asyncio.sleep(0.01)
         if self._serving.done():
@@ -85,6 +85,10 @@ class HttpServer:
     async def stop(self) -> None:
         """Takes no new request, and finishes those under way."""
         if self._serving is not None:
+            if self._shared:
+                for server in self._server.servers:
+                    server.close()
+                await asyncio.sleep(TOGETHER)
             self._server.should_exit = True
             await self._serving
             # Those of clients that were stuck.

@@ -49,7 +49,9 @@ _HEADERS: Final = {
 }
 
 
-def routes(sight: Sight, door: Door, *, secure: bool, grace: timedelta, works: bool) -> list[BaseRoute]:
+def routes(
+    sight: Sight, door: Door, *, secure: bool, grace: timedelta, works: bool, here: str | None = None
+) -> list[BaseRoute]:
     """Make the routes of the page.
 
     Args:
@@ -58,8 +60,9 @@ def routes(sight: Sight, door: Door, *, secure: bool, grace: timedelta, works: b
         secure: whether browsers come by TLS alone, so that the session's cookie may too.
         grace: past the due moment until a sweep closes what no message did.
         works: whether a worker runs in this process.
+        here: which process this is, where several share the address and another one may answer the next time.
     """
-    desk = _Desk(sight, door, secure=secure, grace=grace, works=works)
+    desk = _Desk(sight, door, secure=secure, grace=grace, works=works, here=here)
 
     def post(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
         # Whoever sends a byte a second is left, as at /graphql.
@@ -78,12 +81,15 @@ def routes(sight: Sight, door: Door, *, secure: bool, grace: timedelta, works: b
 class _Desk:
     """The endpoints."""
 
-    def __init__(self, sight: Sight, door: Door, *, secure: bool, grace: timedelta, works: bool) -> None:
+    def __init__(
+        self, sight: Sight, door: Door, *, secure: bool, grace: timedelta, works: bool, here: str | None
+    ) -> None:
         self._sight = sight
         self._door = door
         self._secure = secure
         self._grace = grace
         self._works = works
+        self._here = here
 
     async def show(self, request: Request) -> Response:
         """The page; who is not signed in is asked for the token."""
@@ -98,6 +104,7 @@ class _Desk:
             refreshes=request.query_params.get("refresh") != "off",
             grace=self._grace,
             works=self._works,
+            here=self._here,
         )
         return HTMLResponse(html, headers=_HEADERS)
 

@@ -96,7 +96,9 @@ def render(template: str, **values: Any) -> str:  # noqa: ANN401 -- whatever the
     return ENVIRONMENT.get_template(template).render(values)
 
 
-def overview(view: View, *, key: str, done: str, refreshes: bool, grace: timedelta, works: bool) -> str:
+def overview(
+    view: View, *, key: str, done: str, refreshes: bool, grace: timedelta, works: bool, here: str | None = None
+) -> str:
     """Returns the page of everything.
 
     Args:
@@ -106,6 +108,7 @@ def overview(view: View, *, key: str, done: str, refreshes: bool, grace: timedel
         refreshes: whether it looks again by itself.
         grace: past the due moment until a sweep closes what no message did.
         works: whether a worker runs in this process.
+        here: which process this is; None where it is the only one at its address.
     """
     orders = view.orders if isinstance(view.orders, Outlook) else None
     letters = view.letters if isinstance(view.letters, Overview) else None
@@ -127,6 +130,7 @@ def overview(view: View, *, key: str, done: str, refreshes: bool, grace: timedel
         early=sum(lag < grace.total_seconds() for lag in lags),
         late=sum(lag >= grace.total_seconds() for lag in lags),
         works=works,
+        here=here,
         closing_queue=CLOSING_QUEUE,
     )
 

@@ -16,7 +16,7 @@ from graphql import (
 )
 
 from benchmarks.edge import chart, contenders, operations, page, report
-from benchmarks.edge.figures import Figures, Measured, Scaled, Turn
+from benchmarks.edge.figures import Figures, Measured, Scaled, ScaledTurn, Turn
 
 ROOT = Path(__file__).parents[2]
 QUERIES = (operations.DETAIL, operations.LIST, operations.LIVE, operations.CREATE)
@@ -55,14 +55,20 @@ def turn(rate: float, *, p99: float = 10, cpu: float = 1) -> Turn:
     return Turn(requests=round(rate * 2), seconds=2, p50=5, p99=p99, cpu=cpu)
 
 
+def scaled_turn(cpu: float, database: float) -> ScaledTurn:
+    return ScaledTurn(requests=1000, seconds=2, p50=3, p99=5, cpu=cpu / 1000, database=database / 1000)
+
+
 def figures() -> Figures:
     measured = [
         Measured("ours", "detail", [turn(900), turn(1000), turn(5000)]),
         Measured("mercurius", "detail", [turn(2000), turn(2000), turn(2000)]),
         Measured("ceiling", "detail", [turn(1100), turn(1100), turn(1100)]),
     ]
-    scaled = {"list by page": [Scaled("page 1", 100, 300, 100, 3), Scaled("page 500", 100, 300, 140, 3)]}
-    return Figures({"Machine": "one"}, measured, scaled)
+    pages = [Scaled(f"page {number}", [scaled_turn(300, by)]) for number, by in ((1, 100), (500, 140))]
+    processes = [Scaled("list, 2 processes", [scaled_turn(300, 100)])]
+    plans = {"page 500": "range on ix_homestay_order_user, 20 rows"}
+    return Figures({"Machine": "one"}, measured, {"list by page": pages, report.PROCESSES: processes}, plans)
 
 
 def test_a_ratio_is_one_of_medians() -> None:
@@ -84,6 +90,9 @@ def test_the_page_says_where_ours_loses_and_by_how_much(tmp_path: Path) -> None:
     written = (tmp_path / "performance.md").read_text(encoding="utf-8")
     assert "mercurius (JIT, prepared statements) answers 2.00 times as many" in written
     assert "no GraphQL (our ceiling) answers" not in written
+    assert "| page 500 | 500 | 2000 | 3.0 | 5.0 | 300 | 140 |" in written
+    assert "| page 500 | range on ix_homestay_order_user, 20 rows |" in written
+    assert "| list, 2 processes | 500 | 2000 | 3.0 | 5.0 | 300 | 100 |" in written
     assert json.loads((tmp_path / "performance.json").read_text())["measured"][0]["rate"] == 1000
 
 

@@ -198,7 +198,7 @@ async def test_who_says_nothing_is_sent_away(app: Starlette, monkeypatch: pytest
 
 @pytest.mark.skipif(not hasattr(socketlib, "TCP_USER_TIMEOUT"), reason="only Linux ends such connections")
 async def test_who_does_not_read_is_cut_off(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bff.http.server.SLOWEST", 1.0)
+    monkeypatch.setattr("bff.http.listener.SLOWEST", 1.0)
     server = HttpServer(app, host="127.0.0.1", port=0)
     await server.start()
     async with socket_to(server.port) as socket:

@@ -70,7 +70,7 @@ class Installation:
         process = Process(argv, env=self.environment | more, cwd=self._home, ready=ready)
         process.start()
         self.running.append(process)
-        process.wait_ready(30)
+        process.wait_ready(60)
         return process
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:

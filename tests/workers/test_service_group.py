@@ -61,3 +61,16 @@ async def test_several_that_hang_take_no_longer_than_one(monkeypatch: pytest.Mon
     started = asyncio.get_running_loop().time()
     await group.stop()
     assert asyncio.get_running_loop().time() - started < 0.6
+
+
+async def test_it_stops_when_what_it_waits_for_fails() -> None:
+    diary: list[str] = []
+    group = ServiceGroup([Recorded(name, diary) for name in "ab"])
+
+    async def breaks() -> None:
+        await asyncio.sleep(0)
+        raise OSError("nobody serves")
+
+    with pytest.raises(OSError, match="nobody serves"):
+        await group.run(until=breaks)
+    assert diary[-2:] == ["stop b", "stop a"]

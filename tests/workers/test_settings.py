@@ -224,3 +224,11 @@ def test_a_wrong_value_is_told_with_its_variable_and_never_repeated(
     assert name in str(refused.value)
     if name in {"HOMESTAY_JWT_SECRET", "HOMESTAY_OPS_TOKEN"}:
         assert value not in str(refused.value)
+
+
+def test_several_processes_need_a_broker_that_they_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMESTAY_PROCESSES", "2")
+    with pytest.raises(SettingsError, match="HOMESTAY_PROCESSES: several processes need a HOMESTAY_BROKER_URL"):
+        read()
+    monkeypatch.setenv("HOMESTAY_BROKER_URL", "redis://127.0.0.1")
+    assert read().processes == 2

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
 from sqlalchemy.util import await_only
 
+from domain.columns import ReadFast
 from domain.engine import mistakes_told
 
 Row = tuple[Any, ...]
@@ -57,8 +59,7 @@ class Text:
             bound = compiled.binds[name]
             kind = bound.type.dialect_impl(dialect)
             values.append((bound.key, bound.value, kind.bind_processor(dialect)))
-        columns = [column.type.dialect_impl(dialect) for column in statement.selected_columns]
-        return cls(compiled.string, values, [column.result_processor(dialect, None) for column in columns])
+        return cls(compiled.string, values, [_reader(column.type, dialect) for column in statement.selected_columns])
 
     def filled(self, values: Mapping[str, Any], escape: Callable[[Any], str]) -> str:
         """The text with these values in it.
@@ -94,6 +95,11 @@ def select(engine: Engine, text: Text, values: Mapping[str, Any]) -> list[Row]:
     finally:
         connection.close()
     return [text.make(row) for row in rows]
+
+
+def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """From a value as the driver has it to one as SQLAlchemy has it; None where they are the same."""
+    return kind.reader() if isinstance(kind, ReadFast) else kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
 def _row_of(processors: list[Any]) -> Callable[[Row], Row]:

@@ -27,6 +27,8 @@ _READS: Final = inspect.getattr_static(object, "__getattribute__")
 # What a field's metadata says of a method that works something out of its object and does nothing else, so that it may
 # be called twice: `strawberry.field(resolver, metadata=facts.PURE)`.
 PURE: Final = {"pure": True}
+# And of one that only reads: the attributes that it goes along, e.g. `order.title`.
+PATH: Final = "path"
 # With one of these a class decides itself what an attribute is, or is something else than an object of the schema.
 _WILFUL: Final = ("__getattr__", "__await__", "__aiter__")
 
@@ -95,6 +97,13 @@ def method(field: GraphQLField) -> Callable[[Any], Any] | None:
     if getattr(field.resolve, "__qualname__", None) != _METHOD or not inspect.isfunction(function):
         return None
     return function if list(inspect.signature(function).parameters) == ["self"] else None
+
+
+def path(field: GraphQLField) -> str | None:
+    """The attributes that a pure method goes along, where it does nothing else."""
+    definition = field.extensions.get(DEFINITION)
+    found = definition.metadata.get(PATH) if isinstance(definition, StrawberryField) else None
+    return found if isinstance(found, str) and all(step.isidentifier() for step in found.split(".")) else None
 
 
 def resolver(field: GraphQLField) -> tuple[Resolve, StrawberryField] | None:

@@ -37,11 +37,10 @@ _ORDERS: Final = table_of(HomestayOrder)
 _EVENTS: Final = table_of(OrderEvent)
 _GUESTS: Final = table_of(HomestayGuest)
 _REFUNDS: Final = table_of(OrderRefund)
-_ORDER_COLUMNS: Final = [_ORDERS.c[field.name] for field in fields(Order)]
+_ORDER_COLUMNS: Final = [_ORDERS.c[name] for name in Order._fields]
 _EVENT_COLUMNS: Final = [_EVENTS.c[field.name] for field in fields(Event)]
 _ALIVE: Final = _ORDERS.c.del_state == 0
 
-_ORDER_NAMES: Final = tuple(column.name for column in _ORDER_COLUMNS)
 _FIND: Final = select(*_ORDER_COLUMNS).where(_ORDERS.c.sn == bindparam("sn"), _ALIVE)
 _FIND_OF_GUEST: Final = _FIND.where(_ORDERS.c.user_id == bindparam("user_id"))
 _READ: Final = Prepared("find", _FIND_OF_GUEST)
@@ -347,4 +346,4 @@ def _matching(statement: Select[Any], user_id: int, wanted: OrderFilter) -> Sele
 
 
 def _order(row: Sequence[Any]) -> Order:
-    return Order(**dict(zip(_ORDER_NAMES, row, strict=True)))
+    return Order._make(row)

@@ -116,7 +116,8 @@ class Database:
         if text is None:
             return await self.read(lambda connection: _rows(connection, statement, values))
         with self._step("read", statement), losses_told():
-            return await greenlet_spawn(select, engine, text, values)
+            rows: list[tuple[Any, ...]] = await greenlet_spawn(select, engine, text, values)
+            return rows
 
     def _step(self, verb: str, work: Callable[..., object] | Prepared) -> AbstractContextManager[Span]:
         """The span of a transaction, called by whose work it is; of its statements it tells nothing."""
@@ -140,10 +141,8 @@ class Database:
         await self.engine.dispose()
 
 
-async def _rows(
-    connection: AsyncConnection, statement: Prepared, values: Mapping[str, Any]
-) -> Sequence[Sequence[Any]]:
-    return (await connection.execute(statement.statement, values)).all()
+async def _rows(connection: AsyncConnection, statement: Prepared, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    return [*(await connection.execute(statement.statement, values)).all()]
 
 
 @contextmanager

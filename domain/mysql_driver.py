@@ -7,6 +7,7 @@ TLS is talked to in the clear, whatever was asked for.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from select import POLLIN, poll
 from typing import Any, Final
 
 from aiomysql.connection import CLIENT
@@ -42,6 +43,7 @@ class GuardedConnection(OnePassConnection):
     statement_deadline: float | None = None
     tls_required = False
     _heard = 0.0
+    _watched: Any = None
 
     @property
     def is_between(self) -> bool:
@@ -60,7 +62,8 @@ class GuardedConnection(OnePassConnection):
             OperationalError: among others 2013, the server did not answer in time.
         """
         await self.query(sql)
-        return self._result.rows or ()
+        rows: tuple[tuple[Any, ...], ...] | None = None if self._result is None else self._result.rows
+        return rows or ()
 
     async def query(self, sql: str, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002 -- the driver's signature
         """Runs a statement.
@@ -83,7 +86,7 @@ class GuardedConnection(OnePassConnection):
         Raises:
             OperationalError: among others 2013, the server did not answer in time.
         """
-        if self.loop.time() - self._heard < GOOD_FOR and self._is_open:
+        if self.loop.time() - self._heard < GOOD_FOR and self._is_silent:
             return
         async with self._within(PING_DEADLINE):
             await super().ping(reconnect)
@@ -149,10 +152,23 @@ class GuardedConnection(OnePassConnection):
         return OperationalError(CR.CR_SERVER_LOST, f"Lost connection: no answer in {seconds} s")
 
     @property
-    def _is_open(self) -> bool:
-        """Whether the other side has not ended the connection, as far as is known here."""
+    def _is_silent(self) -> bool:
+        """Whether nothing has come since the last answer: what comes unasked is the end of a connection.
+
+        The socket itself is asked, for the loop may not have looked at it since.
+        """
         reader = self._reader
-        return reader is not None and not reader.at_eof() and reader.exception() is None
+        if reader is None or reader.at_eof() or reader.exception() is not None:
+            return False
+        if self._watched is None:
+            self._watched = poll()
+            self._watched.register(self._writer.get_extra_info("socket").fileno(), POLLIN)
+        return not self._watched.poll(0)
+
+    def close(self) -> None:
+        """Closes the socket."""
+        super().close()
+        self._watched = None
 
 
 async def connect(*, statement_deadline: float | None, **options: Any) -> GuardedConnection:  # noqa: ANN401

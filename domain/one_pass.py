@@ -1,6 +1,6 @@
 """aiomysql's answers, decoded in one pass.
 
-The driver reads an answer packet by packet, and makes an object of each: of a row of 31 columns it reads 35, twice. What
+The driver reads an answer packet by packet, and makes an object of each: for a row of 31 columns it reads 35. What
 is usual of an answer is read here as it comes and decoded in one go; the rest is the driver's own work, on the bytes
 that were read ahead for it. So nothing is known here of errors, of packets of 16 MB, of files to be sent, and of what a
 column's type means: that is asked of the driver when a statement's columns come for the first time.
@@ -20,7 +20,7 @@ from pymysql.constants.SERVER_STATUS import SERVER_MORE_RESULTS_EXISTS
 
 # Bytes that are read at once, and of an answer up to which it is taken for usual.
 CHUNK: Final = 256 * 1024
-MOST: Final = 4 * 1024 * 1024
+MOST: Final = 1024 * 1024
 # Sets of columns that a connection remembers: of the statements that are asked for all the time there are a dozen.
 MAX_HEADS: Final = 64
 

@@ -39,12 +39,12 @@ class Known:
 
     Attributes:
         operation: the operation.
-        type: which kind it is.
+        sort: query, mutation or subscription.
         name: as the document has it.
     """
 
     operation: OperationDefinitionNode
-    type: OperationType
+    sort: OperationType
     name: str | None
     _definitions: dict[str, FragmentDefinitionNode]
     _fragments: dict[str, FragmentDetails]
@@ -101,7 +101,8 @@ class Known:
             if isinstance(found, list):
                 return found
             values = found
-        return kind(
+        make: Any = kind  # Strawberry's takes more than graphql-core's
+        made: Executor[Any] = make(
             schema,
             self._definitions,
             self._fragments,
@@ -115,6 +116,7 @@ class Known:
             is_awaitable=optimized_is_awaitable,
             operation_extensions=extensions,
         )
+        return made
 
     def _values(self, given: dict[str, Any]) -> VariableValues | None:
         """Compare `coerce_variable_values`."""

@@ -1,4 +1,4 @@
-"""A query's one field, from its arguments to the answer: the steps of graphql-core and Strawberry, with less to find out.
+"""A query's one field, from its arguments to the answer: the steps of graphql-core and Strawberry, less to find out.
 
 What is known beforehand are the field's function, the arguments that the document itself gives, and the names of those
 that variables give. An argument of another kind than a plain scalar, or a variable without a value: graphql-core's.

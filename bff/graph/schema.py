@@ -199,7 +199,7 @@ class Schema(strawberry.Schema):
         for error in errors_:
             errors.record(error)
 
-    async def execute(  # noqa: PLR0917 -- Strawberry's signature
+    async def execute(
         self,
         query: str | None,
         variable_values: dict[str, Any] | None = None,
@@ -213,10 +213,13 @@ class Schema(strawberry.Schema):
 
         The steps and their order are those of `Watch` and `Gate`.
         """
-        known = None
-        if root_value is None and isinstance(context_value, RequestContext) and query is not None:
-            known = self._known(query, operation_name, allowed_operation_types)
-        if known is None or not self._admits(query, context_value, variable_values, operation_extensions):
+        context = context_value if isinstance(context_value, RequestContext) and root_value is None else None
+        known = None if context is None else self._known(query or "", operation_name, allowed_operation_types)
+        if (
+            known is None
+            or context is None
+            or not self._admits(query or "", context, variable_values, operation_extensions)
+        ):
             return await super().execute(
                 query,
                 variable_values,
@@ -226,26 +229,24 @@ class Schema(strawberry.Schema):
                 allowed_operation_types,
                 operation_extensions,
             )
-        with watching.operation(context_value, known.name):
-            return await self._again(known, variable_values or {}, context_value, operation_extensions)
+        with watching.operation(context, known.name):
+            return await self._again(known, variable_values or {}, context, operation_extensions)
 
-    def _known(
-        self, query: str, operation_name: str | None, allowed: Iterable[OperationType] | None
-    ) -> Known | None:
+    def _known(self, query: str, operation_name: str | None, allowed: Iterable[OperationType] | None) -> Known | None:
         document = self.documents.find(query)
         known = None if document is None else document.known(self._schema, operation_name)
-        if known is None or known.type is OperationType.SUBSCRIPTION or tracing.is_on():
+        if known is None or known.sort is OperationType.SUBSCRIPTION or tracing.is_on():
             return None
-        return known if allowed is None or known.type in allowed else None
+        return known if allowed is None or known.sort in allowed else None
 
     def _admits(
         self,
-        query: str | None,
+        query: str,
         context: RequestContext,
         variables: dict[str, Any] | None,
         extensions: dict[str, Any] | None,
     ) -> bool:
-        document = self.documents.find(query or "")
+        document = self.documents.find(query)
         if document is None or context.streams or (extensions or {}).get("cost") is True:
             return False
         return admits(document, variables, context)

@@ -57,7 +57,10 @@ def around_graphql(places: Places | None = None) -> list[Middleware]:
     Event streams pass as they are, for a packer would hold events back. That an answer's length tells of what is in it
     is no danger here: no page of another site can make a browser ask with the guest's token, which is no cookie.
     """
-    return [Middleware(Admission, places=places), Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION)]
+    return [
+        Middleware(Admission, places=places),
+        Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION),
+    ]
 
 
 def _cors(origins: Sequence[str]) -> Middleware:

@@ -1,8 +1,10 @@
 """What actors work with: opened on the worker's own loop before the first message, closed after the last."""
 
 import asyncio
+import signal
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, Final
 
 import structlog
@@ -88,6 +90,7 @@ class Resources(Middleware):
         logs.configure(self._settings)
         traces.start("homestay-worker")
         self._own_process = True
+        _be_told_once()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Opens everything, or does not let the worker start.
@@ -145,6 +148,25 @@ class Resources(Middleware):
             ready=health.ready(broker, room.database, sweeper, loop),
         )
         return [server]
+
+
+def _be_told_once() -> None:
+    """Has this process hear the signal to stop but once.
+
+    systemd tells all processes of a service to stop, and then dramatiq's first one tells its workers once more. They
+    would take that for impatience, and give up what they hold half-way: messages, and threads that never end then.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    told = False
+
+    def once(number: int, frame: FrameType | None) -> None:
+        nonlocal told
+        if not told and callable(handler):
+            told = True
+            handler(number, frame)
+
+    for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
+        signal.signal(number, once)
 
 
 def _on_worker_loop(work: Any) -> None:  # noqa: ANN401 -- any coroutine

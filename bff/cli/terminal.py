@@ -19,6 +19,10 @@ from workers.settings import Settings
 # Exit codes: what was asked for is not there, or not so; the command can't be run like this, or here.
 NOT_SO: Final = 1
 CAN_NOT: Final = 2
+# Seconds after which a busy thread lets another one run. With SQLite each step of a statement is another thread's, and
+# with Python's 5 ms a request waits for a busy event loop that often; at a hundredth of that, switching costs nothing
+# that could be measured.
+SWITCH_INTERVAL: Final = 0.0005
 # Objects that are made, more than are forgotten, until garbage is looked for among them.
 GARBAGE_EVERY: Final = 20_000
 
@@ -42,8 +46,9 @@ def serve(program: Coroutine[Any, Any, None], service: str) -> None:
     except environment.SettingsError:
         program.close()
         raise
+    sys.setswitchinterval(SWITCH_INTERVAL)
     # What is there by now stays; it need not be looked through again and again for garbage. And a request leaves little
-    # that refers to itself: to look for it every 700 objects, as is usual, costs a tenth of all that is done.
+    # that refers to itself: it need not be looked for every 700 objects, as is usual, which is several times a page.
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_EVERY, 20, 20)

@@ -39,8 +39,9 @@ from bff.graph.payloads import (
 from bff.graph.refusals import KINDS, user_error
 from bff.graph.scalars import SCALARS
 from bff.graph.types import Homestay, HomestayNight, HomestayOrder, HomestayQuote, Info, Node, OrderPayment
-from bff.limits.complexity import MAX_TOKENS, check_length
+from bff.limits.complexity import MAX_TOKENS, check_length, known_cost
 from bff.limits.gate import Gate, admits
+from bff.limits.turns import Turns
 from bff.watching import Watch
 from domain import tracing
 from domain.errors import HomestayError, InvalidInput
@@ -194,6 +195,7 @@ class Schema(strawberry.Schema):
     def __init__(self, *args: Any, **named: Any) -> None:  # noqa: ANN401 -- passed through
         super().__init__(*args, **named)
         self.documents = Documents(MAX_TOKENS, check=check_length)
+        self._turns = Turns()
 
     def process_errors(self, errors_: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:  # noqa: ARG002 -- Strawberry's signature
         for error in errors_:
@@ -220,6 +222,7 @@ class Schema(strawberry.Schema):
             or context is None
             or not self._admits(query or "", context, variable_values, operation_extensions)
         ):
+            await self._turn(query, variable_values)
             return await super().execute(
                 query,
                 variable_values,
@@ -272,9 +275,22 @@ class Schema(strawberry.Schema):
             self.process_errors(errors)
         return ExecutionResult(data=data, errors=errors, extensions={})
 
-    async def stream(self, *args: Any, **kwargs: Any) -> StreamResult:  # noqa: ANN401 -- passed through
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        *others: Any,  # noqa: ANN401 -- passed through, as are those by name
+        **named: Any,  # noqa: ANN401
+    ) -> StreamResult:
         """Runs an operation whose answers are several. What the gate refuses is its one answer, as in `execute`."""
-        return _refusals_answered(await super().stream(*args, **kwargs))
+        await self._turn(query, variable_values)
+        return _refusals_answered(await super().stream(query, variable_values, *others, **named))
+
+    async def _turn(self, text: str | None, variables: dict[str, Any] | None) -> None:
+        """Waits, where it is not known yet what this would cost."""
+        document = self.documents.find(text) if text else None
+        if text and (document is None or known_cost(document, variables) is None):
+            await self._turns.wait()
 
 
 async def _refusals_answered(results: StreamResult) -> StreamResult:

@@ -92,6 +92,14 @@ def check(document: DocumentNode, variables: Mapping[str, Any] | None, asked: se
     return dearest
 
 
+def known_cost(kept: Document, variables: Mapping[str, Any] | None) -> Cost | None:
+    """What a document that is kept was found to cost with lists of these sizes; None where that is not known yet."""
+    if kept.sizes is None:
+        return None
+    given = variables or {}
+    return kept.costs.get(tuple(_size(given.get(name)) for name in kept.sizes))
+
+
 def check_kept(kept: Document, variables: Mapping[str, Any] | None) -> Cost:
     """The same of a document that is kept: measured once for each size that its variables give to its lists.
 
@@ -99,10 +107,9 @@ def check_kept(kept: Document, variables: Mapping[str, Any] | None) -> Cost:
         GraphQLError: as `check`.
     """
     given = variables or {}
-    if kept.sizes is not None:
-        cost = kept.costs.get(tuple(_size(given.get(name)) for name in kept.sizes))
-        if cost is not None:
-            return cost
+    known = known_cost(kept, given)
+    if known is not None:
+        return known
     asked: set[str] = set()
     cost = check(kept.node, given, asked)
     # A document is walked as a whole whatever its variables are, so it asks for the same ones each time.

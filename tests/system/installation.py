@@ -61,9 +61,9 @@ class Installation:
         argv = [BIN / "homestay", *command]
         return self._start(argv, _READY[command[0]], more)
 
-    def start_worker(self, **more: str) -> Process:
+    def start_worker(self, processes: int = 1, **more: str) -> Process:
         """Starts the worker with dramatiq's own command."""
-        argv = [BIN / "dramatiq", "workers.actors", "--processes", "1", "--threads", "4"]
+        argv = [BIN / "dramatiq", "workers.actors", "--processes", str(processes), "--threads", "4"]
         return self._start(argv, _READY["worker"], more)
 
     def _start(self, argv: list[Any], ready: re.Pattern[str], more: dict[str, str]) -> Process:

@@ -1,6 +1,8 @@
 """Every program in a process of its own, on MariaDB and Redis."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -110,6 +112,14 @@ def test_programs_stop_cleanly_when_they_are_told(installation: Installation) ->
     for program in programs:
         assert program.terminate(15) == 0, program.output()
         assert "Traceback" not in program.output()
+
+
+def test_a_worker_stops_cleanly_where_all_its_processes_are_told_at_once(installation: Installation) -> None:
+    """systemd tells every process of a service, and the first of ours passes on what it was told itself."""
+    worker = installation.start_worker(processes=2)
+    os.killpg(worker.pid, signal.SIGTERM)
+    assert worker.wait(15) == 0, worker.output()
+    assert "Killing" not in worker.output()
 
 
 def test_a_worker_without_a_shared_broker_is_refused_in_one_line(tmp_path: Path) -> None:

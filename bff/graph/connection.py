@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Self, TypeVar
+from typing import Final, TypeVar
 
 import strawberry
 from strawberry.types.unset import UNSET
@@ -59,14 +59,10 @@ class HomestayOrderEdge:
     node: HomestayOrder
     place: strawberry.Private[int]
 
-    @classmethod
-    def of(cls, node: HomestayOrder) -> Self:
-        return cls(node=node, place=node.order.id)
-
 
 @strawberry.type(description="One page of orders, newest first.")
 class HomestayOrderConnection:
-    edges: list[HomestayOrderEdge] = lazy(lambda self: [HomestayOrderEdge.of(node) for node in self.nodes])
+    edges: list[HomestayOrderEdge]
     nodes: list[HomestayOrder] = strawberry.field(description="The nodes without their cursors.")
     page_info: PageInfo
     wanted: strawberry.Private[OrderFilter]
@@ -115,7 +111,9 @@ async def resolve_page(info: Info, arguments: PageArguments, wanted: OrderFilter
     if goes_on:
         found = found[1:] if window.backwards else found[:-1]
     nodes = [HomestayOrder.of(order) for order in found]
+    edges = [HomestayOrderEdge(node=node, place=order.id) for order, node in zip(found, nodes, strict=True)]
     return HomestayOrderConnection(
+        edges=edges,
         nodes=nodes,
         page_info=PageInfo(
             has_next_page=window.before is not None if window.backwards else goes_on,

@@ -47,6 +47,7 @@ VALUES: Final = (
     "st_geomfromtext('POINT(1 2)')",
     "repeat('x', 250)",
     "repeat('x', 251)",
+    "repeat('z', 3000)",
     "repeat('ü', 40000)",
     "repeat('y', 70000)",
     "now() - now()",
@@ -144,6 +145,19 @@ async def test_what_comes_is_what_the_driver_makes_of_it(
         assert not ours._ahead
     assert passed > ANSWERS / 4
     figures.append(f"one pass: {passed} of {ANSWERS} answers decoded in one pass, all as by the driver")
+
+
+async def test_what_is_usual_needs_no_driver(ours: GuardedConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    sql = "select seq, null, '', repeat('x', 250), repeat('x', 251), repeat('z', 3000), repeat('z', 65000)"
+    sql += " from seq_1_to_3"
+    first = await ours.select(sql)
+
+    async def never(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(GuardedConnection, "_read_packet", never)
+    assert await ours.select(sql) == first
+    assert [len(value or "") for value in first[0][1:]] == [0, 0, 250, 251, 3000, 65000]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from bff.http import guards
+from bff.http.admission import Places
 from bff.http.edge import Edge
 from bff.http.endpoint import Endpoint
+from bff.http.straight import Application
 from domain.database import Database
 from domain.errors import DatabaseUnavailable
 from workers.metrics import Metrics
@@ -41,10 +43,12 @@ def create_app(
         origins: whose pages may ask from a browser, beside our own.
         production: whether real guests are served, who are to come by TLS alone.
     """
-    endpoint = Endpoint(edge)
-    return Starlette(
+    endpoint, places = Endpoint(edge), Places()
+    return Application(
+        endpoint,
+        places,
         routes=[
-            Route("/graphql", endpoint, middleware=guards.around_graphql()),
+            Route("/graphql", endpoint, middleware=guards.around_graphql(places)),
             WebSocketRoute("/graphql", endpoint),
             Route("/livez", _alive),
             Route("/readyz", _readiness(database)),
@@ -53,6 +57,7 @@ def create_app(
             *ops_routes,
         ],
         middleware=guards.around_all(origins=origins, production=production),
+        production=production,
     )
 
 

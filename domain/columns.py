@@ -1,8 +1,9 @@
 """Column types that mean the same on MySQL/MariaDB and on SQLite."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 from sqlalchemy import CHAR, BigInteger, DateTime, Dialect, Integer, SmallInteger, String, Table, TypeDecorator, literal
 from sqlalchemy.dialects import mysql
@@ -23,6 +24,17 @@ MYSQL_TABLE: Final = {
 }
 
 E = TypeVar("E", bound=IntEnum)
+# From a value of the table to that of Python.
+Reads = Callable[[Any], Any]
+
+
+@runtime_checkable
+class ReadFast(Protocol):
+    """A column's type that knows a faster way out of the table than SQLAlchemy's, which asks it about each value."""
+
+    def reader(self) -> Reads:
+        """The same as `process_result_value`, for very many values."""
+        ...
 
 
 class IntEnumColumn(TypeDecorator[E]):
@@ -49,6 +61,22 @@ class IntEnumColumn(TypeDecorator[E]):
     def process_result_value(self, value: int | None, dialect: Dialect) -> E | None:  # noqa: ARG002
         """Table to Python."""
         return None if value is None else self.members(value)
+
+    def reader(self) -> Reads:
+        """The same, for very many values."""
+        return _Members(self.members).__getitem__
+
+
+class _Members(dict[int | None, Any]):
+    """An enum's members by their numbers, and nothing for nothing."""
+
+    def __init__(self, members: type[IntEnum]) -> None:
+        super().__init__({member.value: member for member in members})
+        self[None] = None
+        self._members = members
+
+    def __missing__(self, value: int) -> IntEnum:
+        return self._members(value)
 
 
 def table_of(model: type[SQLModel]) -> Table:
@@ -98,6 +126,10 @@ class UTCDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Table to Python."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+    def reader(self) -> Reads:
+        """The same, for very many values."""
+        return lambda value: None if value is None else value.replace(tzinfo=UTC)
 
 
 class as_ours(FunctionElement[str]):  # noqa: N801 -- it reads as an SQL function

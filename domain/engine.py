@@ -1,11 +1,16 @@
 """Engines: the settings that make MySQL, MariaDB and SQLite safe, and fast to say that they are not there."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, Dialect, event, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.util import await_only
 
 from domain import mysql_driver
 
@@ -50,9 +55,8 @@ def create_engine(url: str | URL, *, statement_deadline: float | None = STATEMEN
 
 
 def _create_mysql_engine(url: URL, statement_deadline: float | None) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
-        isolation_level="READ COMMITTED",
         hide_parameters=True,
         pool_size=POOL_SIZE,
         max_overflow=0,
@@ -67,6 +71,50 @@ def _create_mysql_engine(url: URL, statement_deadline: float | None) -> AsyncEng
             "init_command": f"SET innodb_lock_wait_timeout={LOCK_WAIT}, time_zone='+00:00', sql_mode='{_STRICT}'",
         },
     )
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        # Each statement is a transaction of its own, unless one is begun. Under READ COMMITTED each sees what is there
+        # when it runs, in a transaction or not: what only reads gains nothing by one but more questions.
+        if not connection.get_execution_options().get("read_only", False):
+            driver: Any = connection.connection.driver_connection
+            with mistakes_told(connection, connection.dialect):
+                await_only(driver.begin())
+
+    return engine
+
+
+@contextmanager
+def mistakes_told(connection: Connection | PoolProxiedConnection | None, dialect: Dialect) -> Iterator[None]:
+    """Around what is asked of the driver itself: its errors are told, and a lost connection left, as SQLAlchemy does.
+
+    Args:
+        connection: that the driver is asked on; None while there is none yet.
+        dialect: what the driver speaks.
+
+    Raises:
+        DBAPIError: the driver's error, of the class that SQLAlchemy gives it.
+    """
+    try:
+        yield
+    except dialect.loaded_dbapi.Error as error:
+        lost = dialect.is_disconnect(error, None, None)
+        if lost and connection is not None:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            "",
+            None,
+            error,
+            dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            connection_invalidated=lost,
+            dialect=dialect,
+        ) from error
+    except asyncio.CancelledError as error:
+        # What comes late would be the answer to another's question.
+        if connection is not None:
+            connection.invalidate(error)
+        raise
 
 
 def _create_sqlite_engine(url: URL) -> AsyncEngine:

@@ -9,22 +9,32 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
+from select import POLLIN, poll
 from typing import Any, Final
 
-import aiomysql
 from aiomysql.connection import CLIENT
 from pymysql.constants import CR
+from pymysql.constants.SERVER_STATUS import SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS
 from pymysql.err import InterfaceError, OperationalError
+
+from domain.one_pass import OnePassConnection
 
 # Seconds. A server that is there says hello at once, and a connection that was good answers a ping at once.
 HANDSHAKE_DEADLINE: Final = 2.0
 PING_DEADLINE: Final = 1.0
+# Seconds for which a connection that was answered is taken to be good, unless it is known to have ended.
+GOOD_FOR: Final = 1.0
 
+# Of this session. The variable of this name has another one in MariaDB than in MySQL; the statement is the same.
+_ISOLATION: Final = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 _NO_TLS: Final = 2026  # CR_SSL_CONNECTION_ERROR, which pymysql does not name
 
 
-class GuardedConnection(aiomysql.Connection):  # type: ignore[misc] # the driver declares no types
-    """A connection on which nothing takes for ever.
+class GuardedConnection(OnePassConnection):
+    """A connection on which nothing takes for ever, and on which nothing is asked that is known.
+
+    The server commits each statement by itself, unless `begin` came before it. So what is only read is one question and
+    one answer: there is nothing to be ended after it.
 
     Attributes:
         statement_deadline: seconds in which the server has to answer a statement; None where it may take as long as it
@@ -34,6 +44,28 @@ class GuardedConnection(aiomysql.Connection):  # type: ignore[misc] # the driver
 
     statement_deadline: float | None = None
     tls_required = False
+    _heard = 0.0
+    _watched: Any = None
+
+    @property
+    def is_between(self) -> bool:
+        """Whether the server has said that no transaction is open, and nothing was sent since that could begin one.
+
+        It says so with every success. One that did not come leaves what was said before: of a failed commit, that the
+        transaction is open.
+        """
+        said = self.server_status & (SERVER_STATUS_AUTOCOMMIT | SERVER_STATUS_IN_TRANS)
+        return bool(said == SERVER_STATUS_AUTOCOMMIT)
+
+    async def select(self, sql: str) -> tuple[tuple[Any, ...], ...]:
+        """Runs a statement that reads, without a cursor.
+
+        Raises:
+            OperationalError: among others 2013, the server did not answer in time.
+        """
+        await self.query(sql)
+        rows: tuple[tuple[Any, ...], ...] | None = None if self._result is None else self._result.rows
+        return rows or ()
 
     async def query(self, sql: str, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002 -- the driver's signature
         """Runs a statement.
@@ -42,24 +74,37 @@ class GuardedConnection(aiomysql.Connection):  # type: ignore[misc] # the driver
             OperationalError: among others 2013, the server did not answer in time.
         """
         # One deadline for a statement, not one for each packet of its answer: that would cost more than the packets.
-        async with self._within(self.statement_deadline):
-            affected: int = await super().query(sql, unbuffered)
+        try:
+            async with asyncio.timeout(self.statement_deadline):
+                affected: int = await super().query(sql, unbuffered)
+        except TimeoutError as error:
+            raise self._given_up(self.statement_deadline) from error
+        self._heard = self.loop.time()
         return affected
 
     async def ping(self, reconnect: bool = True) -> None:  # noqa: FBT001, FBT002 -- the driver's signature
-        """Asks whether the connection is good.
+        """Asks whether the connection is good, where that was not seen a moment ago.
 
         Raises:
             OperationalError: among others 2013, the server did not answer in time.
         """
+        if self.loop.time() - self._heard < GOOD_FOR and self._is_silent:
+            return
         async with self._within(PING_DEADLINE):
             await super().ping(reconnect)
+
+    async def commit(self) -> None:
+        """Commits, where there is anything to be committed."""
+        if not self.is_between:
+            await super().commit()
 
     async def rollback(self) -> None:
         """Gives up a transaction: a server that does not answer does it when it finds that the connection has ended.
 
         The pool does this with every connection that it is given back, also after a request that had its answer.
         """
+        if self.is_between:
+            return
         try:
             async with self._within(PING_DEADLINE):
                 await super().rollback()
@@ -86,7 +131,9 @@ class GuardedConnection(aiomysql.Connection):  # type: ignore[misc] # the driver
 
     async def _read_ok_packet(self) -> Any:  # noqa: ANN401 -- the driver's own answer
         async with self._within(self.statement_deadline):
-            return await super()._read_ok_packet()
+            answer = await super()._read_ok_packet()
+        self._heard = self.loop.time()
+        return answer
 
     async def _request_authentication(self) -> None:
         if self.tls_required and not self.server_capabilities & CLIENT.SSL:
@@ -99,9 +146,31 @@ class GuardedConnection(aiomysql.Connection):  # type: ignore[misc] # the driver
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError as error:
-            # What comes late would be taken for the answer to the next statement.
-            self.close()
-            raise OperationalError(CR.CR_SERVER_LOST, f"Lost connection: no answer in {seconds} s") from error
+            raise self._given_up(seconds) from error
+
+    def _given_up(self, seconds: float | None) -> OperationalError:
+        # What comes late would be taken for the answer to the next statement.
+        self.close()
+        return OperationalError(CR.CR_SERVER_LOST, f"Lost connection: no answer in {seconds} s")
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether nothing has come since the last answer: what comes unasked is the end of a connection.
+
+        The socket itself is asked, for the loop may not have looked at it since.
+        """
+        reader = self._reader
+        if reader is None or reader.at_eof() or reader.exception() is not None:
+            return False
+        if self._watched is None:
+            self._watched = poll()
+            self._watched.register(self._writer.get_extra_info("socket").fileno(), POLLIN)
+        return not self._watched.poll(0)
+
+    def close(self) -> None:
+        """Closes the socket."""
+        super().close()
+        self._watched = None
 
 
 async def connect(*, statement_deadline: float | None, **options: Any) -> GuardedConnection:  # noqa: ANN401
@@ -117,10 +186,11 @@ async def connect(*, statement_deadline: float | None, **options: Any) -> Guarde
     asked = options.pop("ssl", None)
     if asked:
         options["ssl"] = _tls(tuple(sorted(asked.items())) if isinstance(asked, Mapping) else ())
-    connection = GuardedConnection(**options)
+    connection = GuardedConnection(autocommit=True, **options)
     connection.statement_deadline = statement_deadline
     connection.tls_required = bool(asked)
     await connection.connect()
+    await connection.query(_ISOLATION)
     return connection
 
 

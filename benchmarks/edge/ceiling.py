@@ -114,7 +114,7 @@ class Ceiling:
     async def detail(self, user_id: int, variables: dict[str, Any]) -> dict[str, Any]:
         """One order with its payment."""
         sn = variables["sn"]
-        order = await self._database.read(lambda connection: repository.find(connection, sn, user_id=user_id))
+        order = await repository.read(self._database, sn, user_id=user_id)
         return {"userHomestayOrderDetail": None if order is None else {**_detailed(order), **await self._paid(order)}}
 
     async def _paid(self, order: Order) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class Ceiling:
 
     async def _newest(self, user_id: int) -> tuple[list[Order], dict[str, Any]]:
         window = Window(limit=21)
-        found = await self._database.read(lambda connection: repository.page(connection, user_id, _EVERY, window))
+        found = await repository.read_page(self._database, user_id, _EVERY, window)
         orders = found[:20]
         return orders, {
             "hasNextPage": len(found) > len(orders),

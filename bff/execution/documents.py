@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from graphql import DocumentNode, GraphQLError, TokenKind, parse
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, TokenKind, parse
 
+from bff.execution.again import Known
 from bff.limits.cost import Cost
 
 # Documents, and bytes of memory. An edge has as many documents as its clients have, times their versions.
@@ -35,13 +36,31 @@ class Document:
         size: what it takes, in bytes, roughly.
         sizes: the variables that say how long its lists are, once they are known.
         costs: what it was found to cost, by what these said.
+        operations: what is known of its operations, by the names that requests give.
     """
 
     node: DocumentNode
     size: int
     sizes: tuple[str, ...] | None = None
     costs: dict[tuple[object, ...], Cost] = field(default_factory=dict)
+    operations: dict[str | None, Known] = field(default_factory=dict)
     _errors: tuple[GraphQLError, ...] | None = None
+
+    def known(self, schema: GraphQLSchema, name: str | None) -> Known | None:
+        """What is known of an operation; None before the document was found to be valid, and where it is unusual.
+
+        Args:
+            schema: the one that the document is valid against.
+            name: of the operation that a request means; None where it does not say.
+        """
+        if self._errors != ():
+            return None
+        if name not in self.operations:
+            found = Known.of(schema, self.node, name)
+            if found is None:
+                return None  # names are the clients', and there is no end of them
+            self.operations[name] = found
+        return self.operations[name]
 
     def errors(self, validate: Validate) -> list[GraphQLError]:
         """What the validation finds; it is asked the first time only.
@@ -88,8 +107,11 @@ class Documents:
         return len(self._kept)
 
     def find(self, text: str) -> Document | None:
-        """The document of this text, where it came before."""
-        return self._kept.get(text)
+        """The document of this text, where it is kept."""
+        kept = self._kept.get(text)
+        if kept is not None:
+            self._kept.move_to_end(text)
+        return kept
 
     def parse(self, text: str) -> Document:
         """The document of this text.
@@ -97,9 +119,8 @@ class Documents:
         Raises:
             GraphQLSyntaxError: it is none, or too long. That is not kept: a text that is no document costs least.
         """
-        kept = self._kept.get(text)
+        kept = self.find(text)
         if kept is not None:
-            self._kept.move_to_end(text)
             return kept
         if self._check is not None:
             self._check(text)

@@ -30,6 +30,12 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         if (middleware is None or not middleware.middlewares) and self.abort_signal is None and self.hooks is None:
             self._plan = self.plans.plan(self)
 
+    def execute_operation(self, serially: bool | None = None) -> Any:  # noqa: ANN401, FBT001 -- graphql-core's signature
+        """The answer as planned; as graphql-core gives it, where there is no plan."""
+        root = None if self._plan is None or serially is not None else self._plan.root(self)
+        answer = None if root is None else root.begin(self)
+        return super().execute_operation(serially) if answer is None else answer
+
     def complete_value(  # noqa: PLR0917 -- graphql-core's signature
         self,
         return_type: GraphQLOutputType,

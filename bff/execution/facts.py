@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 from graphql import GraphQLField, GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema
 from strawberry import Schema
 from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from strawberry.types.field import StrawberryField
@@ -26,6 +27,8 @@ _READS: Final = inspect.getattr_static(object, "__getattribute__")
 # What a field's metadata says of a method that works something out of its object and does nothing else, so that it may
 # be called twice: `strawberry.field(resolver, metadata=facts.PURE)`.
 PURE: Final = {"pure": True}
+# And of one that only reads: the attributes that it goes along, e.g. `order.title`.
+PATH: Final = "path"
 # With one of these a class decides itself what an attribute is, or is something else than an object of the schema.
 _WILFUL: Final = ("__getattr__", "__await__", "__aiter__")
 
@@ -96,6 +99,13 @@ def method(field: GraphQLField) -> Callable[[Any], Any] | None:
     return function if list(inspect.signature(function).parameters) == ["self"] else None
 
 
+def path(field: GraphQLField) -> str | None:
+    """The attributes that a pure method goes along, where it does nothing else."""
+    definition = field.extensions.get(DEFINITION)
+    found = definition.metadata.get(PATH) if isinstance(definition, StrawberryField) else None
+    return found if isinstance(found, str) and all(step.isidentifier() for step in found.split(".")) else None
+
+
 def resolver(field: GraphQLField) -> tuple[Resolve, StrawberryField] | None:
     """The method that a field is, where it is one to be awaited that wants nothing but its object and the Info."""
     definition = field.extensions.get(DEFINITION)
@@ -111,3 +121,30 @@ def resolver(field: GraphQLField) -> tuple[Resolve, StrawberryField] | None:
     if wants != ["self", "info"] or found.self_parameter is None or found.info_parameter is None:
         return None
     return function, definition
+
+
+def root_resolver(field: GraphQLField) -> tuple[Callable[..., Any], StrawberryField, dict[str, str]] | None:
+    """The method that a field of an operation is, where it is one to be awaited, that wants its object and the Info.
+
+    Returns:
+        The method, its field, and the method's names of the field's arguments by their names in the schema.
+    """
+    definition = field.extensions.get(DEFINITION)
+    if not isinstance(definition, StrawberryField) or definition.extensions:
+        return None
+    found = definition.base_resolver
+    if getattr(field.resolve, "__qualname__", None) != _ASYNC or found is None:
+        return None
+    function = found.wrapped_func
+    if not inspect.isfunction(function) or not inspect.iscoroutinefunction(function):
+        return None
+    wants = list(inspect.signature(function).parameters)
+    if wants[:2] != ["self", "info"] or found.self_parameter is None or found.info_parameter is None:
+        return None
+    names: dict[str, str] = {}
+    for name, argument in field.args.items():
+        known = argument.extensions.get(DEFINITION)
+        if not isinstance(known, StrawberryArgument) or argument.out_name not in {None, name}:
+            return None
+        names[name] = known.python_name
+    return function, definition, names

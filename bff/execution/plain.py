@@ -171,7 +171,8 @@ class Writer:
         if attribute is not None:
             self.line(f"{variable} = {name}.{attribute}")
         elif method is not None:
-            self.line(f"{variable} = {self._constant(method)}({name})")
+            path = facts.path(field)
+            self.line(f"{variable} = {name}.{path}" if path else f"{variable} = {self._constant(method)}({name})")
         else:
             raise NotPlain
         return self.value(field.type, selected, variable)

@@ -26,6 +26,7 @@ from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.executor import Executor
 
 from bff.execution import facts
+from bff.execution.root import Root, root_of
 from bff.execution.waiting import Complete, Unknown, complete_of
 
 # Operations that are remembered. An edge has as many as its clients have, times their versions.
@@ -44,6 +45,14 @@ class Plan:
     def __init__(self) -> None:
         self._known: dict[tuple[int, ...], Complete | None] = {}
         self._kept: list[object] = []
+        self._root: Root | None = None
+        self._has_root = False
+
+    def root(self, executor: Executor[Any]) -> Root | None:
+        """How the operation is answered, where it is a query of one field; None where graphql-core does it."""
+        if not self._has_root:
+            self._root, self._has_root = root_of(executor), True
+        return self._root
 
     def complete(self, executor: Executor[Any], type_: GraphQLOutputType, fields: FieldDetailsList) -> Complete | None:
         """How a value is completed; None where graphql-core does it."""

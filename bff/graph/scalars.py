@@ -40,7 +40,8 @@ def _parse_instant(value: object) -> datetime:
 def _write_instant(value: datetime) -> str:
     # Ours are UTC already, and a page has many.
     at = value if value.tzinfo is UTC else value.astimezone(UTC)
-    return at.isoformat(timespec="milliseconds" if at.microsecond else "seconds").removesuffix("+00:00") + "Z"
+    # In a form of one length: `2026-05-01T12:00:00+00:00`.
+    return at.isoformat(timespec="milliseconds")[:23] + "Z" if at.microsecond else at.isoformat()[:19] + "Z"
 
 
 def _parse_integer(value: object) -> int:

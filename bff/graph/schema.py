@@ -1,21 +1,24 @@
 """Query, Mutation, Subscription: a table of contents. Each field says who asks what of which use case, in brief."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from datetime import date
 from typing import Annotated, Any, Final, cast
 
 import strawberry
+from graphql import ExecutionResult as Executed
 from graphql import GraphQLError
 from strawberry.extensions import DisableIntrospection, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StreamResult
-from strawberry.types import ExecutionResult
-from strawberry.types.execution import ExecutionContext, PreExecutionError
+from strawberry.types.execution import ExecutionContext, ExecutionResult, PreExecutionError
+from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET
 
-from bff import errors
+from bff import errors, watching
+from bff.context import RequestContext
+from bff.execution.again import Known
 from bff.execution.documents import Documents
 from bff.execution.executor import CompiledExecutor
 from bff.graph import homestays, ids
@@ -37,9 +40,10 @@ from bff.graph.refusals import KINDS, user_error
 from bff.graph.scalars import SCALARS
 from bff.graph.types import Homestay, HomestayNight, HomestayOrder, HomestayQuote, Info, Node, OrderPayment
 from bff.limits.complexity import MAX_TOKENS, check_length, known_cost
-from bff.limits.gate import Gate
+from bff.limits.gate import Gate, admits
 from bff.limits.turns import Turns
 from bff.watching import Watch
+from domain import tracing
 from domain.errors import HomestayError, InvalidInput
 from domain.order.pricing import Stay
 
@@ -193,20 +197,83 @@ class Schema(strawberry.Schema):
         self.documents = Documents(MAX_TOKENS, check=check_length)
         self._turns = Turns()
 
+    def process_errors(self, errors_: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:  # noqa: ARG002 -- Strawberry's signature
+        for error in errors_:
+            errors.record(error)
+
     async def execute(
         self,
         query: str | None,
         variable_values: dict[str, Any] | None = None,
-        *others: Any,  # noqa: ANN401 -- passed through, as are those by name
-        **named: Any,  # noqa: ANN401
+        context_value: Any | None = None,  # noqa: ANN401 -- Strawberry's signature
+        root_value: Any | None = None,  # noqa: ANN401 -- Strawberry's signature
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
-        """Runs an operation with one answer."""
-        await self._turn(query, variable_values)
-        return await super().execute(query, variable_values, *others, **named)
+        """Executes an operation: one that came before by the steps that it needs, any other by all of Strawberry's.
 
-    def process_errors(self, errors_: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:  # noqa: ARG002 -- Strawberry's signature
-        for error in errors_:
-            errors.record(error)
+        The steps and their order are those of `Watch` and `Gate`.
+        """
+        context = context_value if isinstance(context_value, RequestContext) and root_value is None else None
+        known = None if context is None else self._known(query or "", operation_name, allowed_operation_types)
+        if (
+            known is None
+            or context is None
+            or not self._admits(query or "", context, variable_values, operation_extensions)
+        ):
+            await self._turn(query, variable_values)
+            return await super().execute(
+                query,
+                variable_values,
+                context_value,
+                root_value,
+                operation_name,
+                allowed_operation_types,
+                operation_extensions,
+            )
+        with watching.known_operation(context, known.name):
+            return await self._again(known, variable_values or {}, context, operation_extensions)
+
+    def _known(self, query: str, operation_name: str | None, allowed: Iterable[OperationType] | None) -> Known | None:
+        document = self.documents.find(query)
+        known = None if document is None else document.known(self._schema, operation_name)
+        if known is None or known.sort is OperationType.SUBSCRIPTION or tracing.is_on():
+            return None
+        return known if allowed is None or known.sort in allowed else None
+
+    def _admits(
+        self,
+        query: str,
+        context: RequestContext,
+        variables: dict[str, Any] | None,
+        extensions: dict[str, Any] | None,
+    ) -> bool:
+        document = self.documents.find(query)
+        if document is None or context.streams or (extensions or {}).get("cost") is True:
+            return False
+        return admits(document, variables, context)
+
+    async def _again(
+        self, known: Known, variables: dict[str, Any], context: RequestContext, extensions: dict[str, Any] | None
+    ) -> ExecutionResult:
+        """Compare `strawberry.Schema.execute`."""
+        try:
+            executor = known.executor(CompiledExecutor, self._schema, variables, context, extensions)
+            if isinstance(executor, list):
+                errors: list[GraphQLError] | None = executor
+                data = None
+            else:
+                answer: Any = executor.execute_operation()
+                result = answer if isinstance(answer, Executed) else await answer
+                data, errors = result.data, result.errors
+        except Exception as error:  # noqa: BLE001 -- as Strawberry does it
+            told = error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
+            self.process_errors([told])
+            return PreExecutionError(data=None, errors=[told], extensions={})
+        if errors:
+            self.process_errors(errors)
+        return ExecutionResult(data=data, errors=errors, extensions={})
 
     async def stream(
         self,

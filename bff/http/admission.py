@@ -26,6 +26,17 @@ RECEIVE_WITHIN: Final = 10.0
 HELD: Final = 64 * 1024
 
 
+class Places:
+    """What is left of the requests that may be worked on at once.
+
+    Attributes:
+        free: how many more.
+    """
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self.free = at_once
+
+
 class Admission:
     """ASGI middleware; inside that which gives requests their ids.
 
@@ -33,11 +44,19 @@ class Admission:
         app: what is behind it.
         at_once: requests that are worked on.
         receive_within: seconds that a client may take to send a body.
+        places: where others take places, too; None where nobody does.
     """
 
-    def __init__(self, app: ASGIApp, *, at_once: int = AT_ONCE, receive_within: float = RECEIVE_WITHIN) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        at_once: int = AT_ONCE,
+        receive_within: float = RECEIVE_WITHIN,
+        places: Places | None = None,
+    ) -> None:
         self.app = app
-        self._free = at_once
+        self._places = Places(at_once) if places is None else places
         self._receive_within = receive_within
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,35 +67,32 @@ class Admission:
             async with asyncio.timeout(self._receive_within):
                 request = await _Request.of(receive)
         except TimeoutError:
-            reason = f"The request was not received within {self._receive_within:g} s."
-            await _refuse(scope, send, HTTPStatus.REQUEST_TIMEOUT, EdgeCode.BAD_REQUEST, reason)
+            await refuse_late(scope, send, self._receive_within)
             return
         if request.is_gone:
             return
-        if self._free <= 0:
-            log.warning("request not let in: too many at once")
-            reason = "There is more to do than can be done right now. Nothing was executed; please try again."
-            await _refuse(scope, send, HTTPStatus.SERVICE_UNAVAILABLE, EdgeCode.OVERLOADED, reason)
+        if self._places.free <= 0:
+            await refuse_overload(scope, send)
             return
         await self._work(scope, request, send)
 
     async def _work(self, scope: Scope, request: "_Request", send: Send) -> None:
         holds = True
-        self._free -= 1
+        self._places.free -= 1
 
         async def watched(message: Message) -> None:
             nonlocal holds
             if holds and message["type"] == "http.response.start" and _is_stream(message):
                 # What goes on until the client leaves is no work.
                 holds = False
-                self._free += 1
+                self._places.free += 1
             await send(message)
 
         try:
             await self.app(scope, request.receive, watched)
         finally:
             if holds:
-                self._free += 1
+                self._places.free += 1
 
 
 class _Request:
@@ -115,6 +131,19 @@ def _is_stream(start: Message) -> bool:
         name.lower() == b"content-type" and value.startswith(b"text/event-stream")
         for name, value in start.get("headers", ())
     )
+
+
+async def refuse_late(scope: Scope, send: Send, seconds: float) -> None:
+    """Tells a client that it took too long to send its request."""
+    reason = f"The request was not received within {seconds:g} s."
+    await _refuse(scope, send, HTTPStatus.REQUEST_TIMEOUT, EdgeCode.BAD_REQUEST, reason)
+
+
+async def refuse_overload(scope: Scope, send: Send) -> None:
+    """Tells a client to come again."""
+    log.warning("request not let in: too many at once")
+    reason = "There is more to do than can be done right now. Nothing was executed; please try again."
+    await _refuse(scope, send, HTTPStatus.SERVICE_UNAVAILABLE, EdgeCode.OVERLOADED, reason)
 
 
 async def _refuse(scope: Scope, send: Send, status: HTTPStatus, code: EdgeCode, reason: str) -> None:

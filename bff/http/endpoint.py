@@ -37,6 +37,7 @@ from domain.tracing import NOTHING
 # One of them makes a GET one that no page of another site can send unasked; the others are what Apollo's clients send.
 PREFLIGHT: Final = ("GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
 
+HEADER_OF_KEY: Final = idempotency_key.HEADER.encode()
 _BY_POST: Final = OperationType.from_http("POST")
 
 # Seconds for an answer: above what asking the database and two services may take, below the server's grace at a stop.
@@ -92,7 +93,33 @@ class Endpoint(GraphQL[RequestContext, None]):
             HTTPException: nothing was executed, or there was no answer in time.
         """
         context = await self._context(request)
-        said = await request_body.read_post(request)
+        return await self._answered(context, await request_body.read_post(request), media_type)
+
+    async def straight(self, body: bytes, headers: Mapping[bytes, bytes], request_id: str) -> Response:
+        """The same of a request whose body is there as a whole, and each of whose headers is there once.
+
+        Args:
+            body: as it was received.
+            headers: by their names in small letters.
+            request_id: the request's id.
+        """
+        accept = headers.get(b"accept")
+        media_type = answer_type(None if accept is None else accept.decode("latin-1"))
+        try:
+            edge = self.edge
+            key = headers.get(HEADER_OF_KEY)
+            keys = () if key is None else (key.decode("latin-1"),)
+            context = RequestContext(edge.orders, edge.following, edge.allowance, request_id, keys)
+            authorization = headers.get(b"authorization")
+            token = None if authorization is None else bearer(authorization.decode("latin-1"))
+            if token is not None:
+                await context.identify(edge.tokens, token)
+            request_body.check_type(headers.get(b"content-type", b"").decode("latin-1"))
+            return await self._answered(context, request_body.read_bytes(body), media_type)
+        except HTTPException as refused:
+            return _refusal(refused, request_id, media_type)
+
+    async def _answered(self, context: RequestContext, said: Said, media_type: str) -> Response:
         query = await self.edge.documents.text(said)
         execution = self.schema.execute(
             query,
@@ -103,7 +130,7 @@ class Endpoint(GraphQL[RequestContext, None]):
             operation_extensions=said.extensions,
         )
         result = await self._carried_out(execution, query, said)
-        return _response(self.edge.answer(result, request_id(request)), f"{media_type}; charset=utf-8")
+        return _response(self.edge.answer(result, context.request_id), f"{media_type}; charset=utf-8")
 
     def should_render_graphql_ide(self, request: object) -> bool:  # noqa: ARG002 -- Strawberry's signature
         """The explorer has an address of its own."""
@@ -266,9 +293,12 @@ def _retry_after(answer: dict[str, Any]) -> int:
 
 
 def _refuse(request: Request, refused: HTTPException) -> Response:
+    return _refusal(refused, request_id(request), answer_type(request.headers.get("accept")))
+
+
+def _refusal(refused: HTTPException, request_id: str, media_type: str) -> Response:
     code = refused.code if isinstance(refused, Refused) else EdgeCode.BAD_REQUEST
-    error = {"message": refused.reason, "extensions": {"code": code, "requestId": request_id(request)}}
-    media_type = answer_type(request.headers.get("accept"))
+    error = {"message": refused.reason, "extensions": {"code": code, "requestId": request_id}}
     response = Response(
         orjson.dumps({"errors": [error]}),
         status_code=refused.status_code,

@@ -7,7 +7,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from bff.http.admission import Admission
+from bff.http.admission import Admission, Places
 from bff.http.endpoint import PREFLIGHT
 from bff.http.last_resort import LastResort
 from bff.http.request_id import RequestId
@@ -48,13 +48,19 @@ def around_all(*, origins: Sequence[str], production: bool) -> list[Middleware]:
     ]
 
 
-def around_graphql() -> list[Middleware]:
+def around_graphql(places: Places | None = None) -> list[Middleware]:
     """The middleware of the endpoint alone; outermost, who is let in. The files of the explorer are stored compressed.
+
+    Args:
+        places: of requests that are worked on.
 
     Event streams pass as they are, for a packer would hold events back. That an answer's length tells of what is in it
     is no danger here: no page of another site can make a browser ask with the guest's token, which is no cookie.
     """
-    return [Middleware(Admission), Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION)]
+    return [
+        Middleware(Admission, places=places),
+        Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION),
+    ]
 
 
 def _cors(origins: Sequence[str]) -> Middleware:

@@ -36,11 +36,12 @@ class LastResort:
         except Exception:
             log.exception("request failed", path=scope["path"])
             if not started:
-                await _sorry(scope)(scope, receive, send)
+                await sorry(scope)(scope, receive, send)
             # Half an answer can't be mended. The server sees that it has no end, and closes the connection.
 
 
-def _sorry(scope: Scope) -> Response:
+def sorry(scope: Scope) -> Response:
+    """The answer where there is none."""
     extensions = {"code": EdgeCode.INTERNAL_SERVER_ERROR, "requestId": scope["state"]["request_id"]}
     body = orjson.dumps({"errors": [{"message": MASK, "extensions": extensions}]})
     return Response(body, 500, media_type="application/json")

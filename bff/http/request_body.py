@@ -66,9 +66,29 @@ async def read_post(request: Request) -> Said:
     Raises:
         Refused: it has no such form; nothing was executed.
     """
-    if not _is_json(request.headers.get("content-type", "")):
+    check_type(request.headers.get("content-type", ""))
+    return read_bytes(await _read(request))
+
+
+def check_type(content_type: str) -> None:
+    """Looks at what a body is said to be.
+
+    Raises:
+        Refused: it is no JSON.
+    """
+    if not _is_json(content_type):
         raise Refused(415, "The body must be application/json in UTF-8.")
-    return said(_parse(await _read(request)))
+
+
+def read_bytes(body: bytes) -> Said:
+    """Reads a JSON body that is there as a whole.
+
+    Raises:
+        Refused: it has no such form; nothing was executed.
+    """
+    if len(body) > MAX_BODY:
+        raise _too_large()
+    return said(_parse(body))
 
 
 def said(members: object) -> Said:
@@ -100,8 +120,12 @@ async def _read(request: Request) -> bytes:
     async for piece in request.stream():
         body += piece
         if len(body) > MAX_BODY:
-            raise Refused(413, f"The body is larger than {MAX_BODY} bytes.")
+            raise _too_large()
     return bytes(body)
+
+
+def _too_large() -> Refused:
+    return Refused(413, f"The body is larger than {MAX_BODY} bytes.")
 
 
 def _parse(body: bytes) -> object:

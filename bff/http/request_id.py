@@ -24,8 +24,7 @@ class RequestId:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        given = next((value for name, value in scope["headers"] if name == HEADER), b"")
-        request_id = given.decode() if _ACCEPTED.fullmatch(given) else secrets.token_hex(16)
+        request_id = chosen(next((value for name, value in scope["headers"] if name == HEADER), b""))
         header = (HEADER, request_id.encode())
         scope.setdefault("state", {})["request_id"] = request_id
 
@@ -37,3 +36,8 @@ class RequestId:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self.app(scope, receive, send_with_id)
+
+
+def chosen(given: bytes) -> str:
+    """A request's id: the client's where it is a sane one, else a new one."""
+    return given.decode() if given and _ACCEPTED.fullmatch(given) else secrets.token_hex(16)

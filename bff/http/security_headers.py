@@ -19,6 +19,12 @@ ALWAYS: Final = {
 PRODUCTION: Final = {"Strict-Transport-Security": "max-age=31536000"}
 
 
+def written(*, production: bool) -> list[tuple[bytes, bytes]]:
+    """The headers in the form in which they are sent."""
+    headers = ALWAYS | (PRODUCTION if production else {})
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
 class SecurityHeaders:
     """ASGI middleware: adds each header that the answer does not have already.
 
@@ -29,9 +35,7 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, *, production: bool) -> None:
         self.app = app
-        headers = ALWAYS | (PRODUCTION if production else {})
-        # Written once, in the form in which they are sent.
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self._headers = written(production=production)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -1,6 +1,6 @@
 """What must hold before anything is resolved: a document of a sane size, one operation meant, somebody known asking."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
@@ -109,6 +109,21 @@ class Gate(SchemaExtension):
                 f"At most {context.allowance.per_minute} values may be asked for in a minute.",
                 extensions={"code": EdgeCode.RATE_LIMITED, "retryAfter": wait},
             )
+
+
+def admits(document: Document, variables: Mapping[str, Any] | None, context: RequestContext) -> bool:
+    """Lets a valid document of a known guest pass, and takes what it costs, where that is known; else it takes nothing.
+
+    Returns:
+        Whether it passes; why not, `Gate` finds out.
+    """
+    if context.caller is None:
+        return False
+    cost = complexity.known_cost(document, variables)
+    if cost is None or context.allowance.spend(context.caller.user_id, cost.values):
+        return False
+    context.cost = cost
+    return True
 
 
 def _camel(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from sqlalchemy import CHAR, BigInteger, Boolean, Column, Date, DateTime, Index, String, func
 from sqlmodel import Field, SQLModel
@@ -185,9 +185,11 @@ class HomestaySettlement(SQLModel, table=True):
     settled_at: datetime = Field(sa_column=Column(UTCDateTime(milliseconds=True), nullable=False))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """An order as it was read: the row as a value, which no session watches."""
+class Order(NamedTuple):
+    """An order as it was read: the row as a value, which no session watches.
+
+    A tuple, for a page has many, and one is made of a row as it is.
+    """
 
     id: int
     sn: str

@@ -143,11 +143,11 @@ class Orders:
 
     async def find(self, user_id: int, sn: str) -> Order | None:
         """The guest's order, or None: also where it is another guest's."""
-        return await self._database.read(lambda connection: repository.find(connection, sn, user_id=user_id))
+        return await repository.read(self._database, sn, user_id=user_id)
 
     async def page(self, user_id: int, wanted: OrderFilter, window: Window) -> list[Order]:
         """A piece of the guest's list, newest first."""
-        return await self._database.read(lambda connection: repository.page(connection, user_id, wanted, window))
+        return await repository.read_page(self._database, user_id, wanted, window)
 
     async def count(self, user_id: int, wanted: OrderFilter) -> int:
         """How many of the guest's orders are wanted."""

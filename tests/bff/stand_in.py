@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, TypeVar
 
@@ -147,18 +147,18 @@ class StandIn:
         return await self._answer("payment", sn, found)
 
     async def create(self, user_id: int, stay: Stay, *, expected_total: int | None, key: str | None) -> Placed:
-        order = replace(create_order(1), homestay_id=stay.homestay_id, user_id=user_id)
+        order = create_order(1)._replace(homestay_id=stay.homestay_id, user_id=user_id)
         del expected_total
         return await self._answer("create", stay.homestay_id, Placed(order, replayed=key is not None))
 
     async def cancel(self, user_id: int, sn: str, *, key: str | None) -> Order:
         del key
-        order = replace(create_order(1), sn=sn, user_id=user_id, trade_state=TradeState.CANCELLED)
+        order = create_order(1)._replace(sn=sn, user_id=user_id, trade_state=TradeState.CANCELLED)
         return await self._answer("cancel", sn, order)
 
     async def open_payment(self, user_id: int, sn: str, *, key: str | None) -> tuple[Payment, Order]:
         del key
-        order = replace(create_order(1), sn=sn, user_id=user_id)
+        order = create_order(1)._replace(sn=sn, user_id=user_id)
         payment = Payment(f"PMT{sn[3:]}", sn, "WECHAT_PAY", Fen(71_800), PaymentStatus.WAIT, None)
         return await self._answer("open_payment", sn, (payment, order))
 

@@ -172,7 +172,7 @@ async def test_what_goes_on_until_the_client_leaves_holds_no_place(work: Work) -
             await started.acquire()
     work.end.set()
     await asyncio.gather(*streams)
-    assert admission._free == 1
+    assert admission._places.free == 1
 
 
 def test_the_endpoint_has_it() -> None:

@@ -1,0 +1,118 @@
+"""Statements that are asked for all the time: written with SQLAlchemy, and run without it.
+
+SQLAlchemy compiles a statement once and keeps its text, and still spends more on each execution than the driver on
+sending it and reading the answer. Here the text is kept by ourselves, with what SQLAlchemy's types make of values on
+their way in and out. Connections are those of SQLAlchemy's pool, with all that the pool does for them.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import Dialect, Engine, Select
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
+from sqlalchemy.util import await_only
+
+from domain.columns import ReadFast
+from domain.engine import mistakes_told
+
+Row = tuple[Any, ...]
+_DRIVER: Final = "aiomysql"
+
+
+class Prepared:
+    """A statement that reads.
+
+    Args:
+        name: of what it is for, to those who watch.
+        statement: with named parameters, none of them a list.
+    """
+
+    def __init__(self, name: str, statement: Select[Any]) -> None:
+        self.__qualname__ = name
+        self.statement = statement
+        self._texts: dict[str, Text | None] = {}
+
+    def text(self, dialect: Dialect) -> "Text | None":
+        """The statement as this dialect's driver wants it; None where it is only for SQLAlchemy."""
+        if dialect.driver not in self._texts:
+            self._texts[dialect.driver] = Text.of(self.statement, dialect) if dialect.driver == _DRIVER else None
+        return self._texts[dialect.driver]
+
+
+class Text:
+    """A statement's text, and the way of values into it and out of its rows."""
+
+    def __init__(self, text: str, values: list[tuple[str, Any, Any]], columns: list[Any]) -> None:
+        self._text = text
+        self._values = values
+        self.make = _row_of(columns)
+
+    @classmethod
+    def of(cls, statement: Select[Any], dialect: Dialect) -> "Text | None":
+        """What a dialect makes of a statement; None where a parameter's text depends on its value."""
+        compiled = statement.compile(dialect=dialect)
+        if not isinstance(compiled, SQLCompiler) or compiled.post_compile_params or compiled.literal_execute_params:
+            return None
+        values = []
+        for name in compiled.positiontup or ():
+            bound = compiled.binds[name]
+            kind = bound.type.dialect_impl(dialect)
+            values.append((bound.key, bound.value, kind.bind_processor(dialect)))
+        return cls(compiled.string, values, [_reader(column.type, dialect) for column in statement.selected_columns])
+
+    def filled(self, values: Mapping[str, Any], escape: Callable[[Any], str]) -> str:
+        """The text with these values in it.
+
+        Args:
+            values: by their parameters' names; those that the statement has already may be left out.
+            escape: writes a value.
+        """
+        written = []
+        for name, value, process in self._values:
+            given = values.get(name, value)
+            written.append(escape(given if process is None else process(given)))
+        return self._text % tuple(written)
+
+
+def is_listened_to(engine: Engine) -> bool:
+    """Whether somebody wants to know of each statement that this engine runs, which only SQLAlchemy can tell."""
+    told = engine.dispatch
+    return bool(engine.echo or told.before_cursor_execute or told.after_cursor_execute)
+
+
+def select(engine: Engine, text: Text, values: Mapping[str, Any]) -> list[Row]:
+    """The rows of a statement. To be called in a greenlet of SQLAlchemy's.
+
+    Raises:
+        SQLAlchemyError: there is no connection free in time, it was lost, or the statement is refused.
+    """
+    with mistakes_told(None, engine.dialect):
+        connection = engine.raw_connection()
+    try:
+        driver: Any = connection.driver_connection
+        with mistakes_told(connection, engine.dialect):
+            rows: tuple[Row, ...] = await_only(driver.select(text.filled(values, driver.escape)))
+    finally:
+        connection.close()
+    return [text.make(row) for row in rows]
+
+
+def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """From a value as the driver has it to one as SQLAlchemy has it; None where they are the same."""
+    return kind.reader() if isinstance(kind, ReadFast) else kind.dialect_impl(dialect).result_processor(dialect, None)
+
+
+def _row_of(processors: list[Any]) -> Callable[[Row], Row]:
+    """From a row as the driver has it to one as SQLAlchemy has it."""
+    changed = [(place, process) for place, process in enumerate(processors) if process is not None]
+    if not changed:
+        return lambda row: row
+
+    def make(row: Row) -> Row:
+        values = list(row)
+        for place, process in changed:
+            values[place] = process(values[place])
+        return tuple(values)
+
+    return make

@@ -77,6 +77,16 @@ class GuardedConnection(OnePassConnection):
         self._heard = self.loop.time()
         return affected
 
+    async def next_result(self) -> int:
+        """Reads the answer to the next of several statements that were sent at once; each has the time of one.
+
+        Raises:
+            OperationalError: among others 2013, the server did not answer in time.
+        """
+        async with self._within(self.statement_deadline):
+            affected: int = await super().next_result()
+        return affected
+
     async def ping(self, reconnect: bool = True) -> None:  # noqa: FBT001, FBT002 -- the driver's signature
         """Asks whether the connection is good, where that was not seen a moment ago.
 

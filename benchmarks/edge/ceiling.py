@@ -29,6 +29,7 @@ from domain.order.pricing import Stay
 from domain.order.repository import OrderFilter, Window
 from domain.order.states import PaymentStatus, TradeState
 from domain.order.travel_client import TravelClient
+from domain.together import Together
 from workers import bootstrap
 from workers.settings import Settings, settings
 
@@ -173,7 +174,7 @@ class Ceiling:
         now = datetime.now(UTC)
         row = self._row(user_id, offer, now)
         number = await self._database.write(
-            lambda connection: repository.add(connection, {**row, "update_time": now}, at=now)
+            lambda connection: repository.add(Together(connection), {**row, "update_time": now}, at=now)
         )
         order = Order(id=number, **row)
         shown = {

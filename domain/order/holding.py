@@ -15,23 +15,27 @@ from domain.order import night_repository, nights
 from domain.order.ports import Sold
 from domain.order.pricing import Stay
 from domain.order.states import SaleUnit
+from domain.together import Together
 
 
-async def take(connection: AsyncConnection, sold: Sold, stay: Stay, order_sn: str) -> None:
-    """Takes the nights of a stay for an order.
+async def take(together: Together, sold: Sold, stay: Stay, order_sn: str) -> None:
+    """Takes the nights of a stay for an order. All of it is done when what waits has been sent.
 
     Raises:
-        DatesUnavailable: some nights have not enough free places.
-        IntegrityError: somebody else took one of the places; the transaction is over.
+        DatesUnavailable: some nights have not enough free places; sending may raise it, too.
+        IntegrityError: somebody else took one of the places, and the transaction is over: it is sending that raises it.
     """
     if sold.sale_unit is SaleUnit.ROOM:
-        await night_repository.hold(connection, stay.homestay_id, nights.allot(sold, stay, {}), order_sn)
-        there = await night_repository.taken(connection, stay.homestay_id, stay.start, stay.end)
-        if crowded := [night for night, places in sorted(there.items()) if len(places) > 1]:
-            raise nights.unavailable(crowded)
+        await night_repository.hold(together, stay.homestay_id, nights.allot(sold, stay, {}), order_sn)
+        night_repository.look(together, stay.homestay_id, stay.start, stay.end, then=_check_alone)
         return
-    seen = await night_repository.taken(connection, stay.homestay_id, stay.start, stay.end, lasting=True)
-    await night_repository.hold(connection, stay.homestay_id, nights.allot(sold, stay, seen), order_sn)
+    seen = await night_repository.lasting(together, stay.homestay_id, stay.start, stay.end)
+    await night_repository.hold(together, stay.homestay_id, nights.allot(sold, stay, seen), order_sn)
+
+
+def _check_alone(there: nights.Taken) -> None:
+    if crowded := [night for night, places in sorted(there.items()) if len(places) > 1]:
+        raise nights.unavailable(crowded)
 
 
 async def check(connection: AsyncConnection, sold: Sold, stay: Stay) -> None:

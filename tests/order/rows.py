@@ -15,6 +15,7 @@ from domain.order.models import HomestayOrder, Order, OrderEvent, OrderRefund
 from domain.order.settling import Settling
 from domain.order.states import CloseReason, SaleUnit, TradeState
 from domain.outbox.models import OutboxLetter
+from domain.together import Together
 from tests.conftest import NOW, PAY_WINDOW
 
 ORDERS: Final = table_of(HomestayOrder)
@@ -68,7 +69,7 @@ def create_row(**named: Any) -> dict[str, Any]:
 async def add_order(database: Database, **named: Any) -> Order:
     """Stores an order with its first event, and reads it."""
     row = create_row(**named)
-    await database.write(lambda connection: repository.add(connection, row, at=NOW))
+    await database.write(lambda connection: repository.add(Together(connection), row, at=NOW))
     order = await database.read(lambda connection: repository.find(connection, row["sn"]))
     assert order is not None
     return order

@@ -13,6 +13,7 @@ from domain.order import repository
 from domain.order.models import Event, Order, OrderEvent
 from domain.order.repository import OrderFilter, Window
 from domain.order.states import CloseReason, SaleUnit, TradeState
+from domain.together import Together
 from tests.conftest import NOW
 from tests.order.rows import ORDERS, create_row
 
@@ -56,7 +57,7 @@ async def rows_of(database: Database, statement: sa.Select[Any]) -> list[sa.Row[
 
 
 async def added(database: Database, row: dict[str, Any]) -> int:
-    return await database.write(lambda connection: repository.add(connection, row, at=NOW))
+    return await database.write(lambda connection: repository.add(Together(connection), row, at=NOW))
 
 
 async def found(database: Database, sn: str, user_id: int | None) -> Order | None:

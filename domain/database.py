@@ -140,9 +140,7 @@ class Database:
         await self.engine.dispose()
 
 
-async def _rows(
-    connection: AsyncConnection, statement: Prepared, values: Mapping[str, Any]
-) -> Sequence[Sequence[Any]]:
+async def _rows(connection: AsyncConnection, statement: Prepared, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
     return (await connection.execute(statement.statement, values)).all()
 
 

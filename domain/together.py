@@ -1,8 +1,8 @@
 """Statements of one transaction that go to the database together: one trip, where it takes several at once.
 
-A statement is still SQLAlchemy's, and made once: this keeps its text and what its values need. MySQL and MariaDB take
-several texts at once, run them one after the other, and stop at the first that fails, so nothing runs that would not
-have run after a trip of its own. SQLite is no trip away; it is given one after the other.
+A statement is still SQLAlchemy's, and made once. MySQL and MariaDB take several texts at once, run them one after the
+other, and stop at the first that fails, so nothing runs that would not have run after a trip of its own. SQLite is no
+trip away; it is given one after the other.
 """
 
 import asyncio
@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import BindParameter, Dialect, Insert, Select
+from sqlalchemy import Dialect, Insert, Select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import TypeEngine
+
+from domain.prepared import Row, Text
 
 Values = Mapping[str, Any]
-_Process = Callable[[Any], Any] | None
 
 _NO_VALUES: Final[Values] = {}
 # What stands between an INSERT's columns and its values, in SQLAlchemy's words.
@@ -32,60 +32,25 @@ class Statement:
 
     def __init__(self, made: Insert | Select[Any]) -> None:
         self.made = made
-        self._texts: WeakKeyDictionary[Dialect, dict[tuple[str, ...], _Text]] = WeakKeyDictionary()
+        self._texts: WeakKeyDictionary[Dialect, dict[tuple[str, ...], Text]] = WeakKeyDictionary()
 
-    def text(self, dialect: Dialect, values: Values | Sequence[Values]) -> "_Text":
-        """How it is said to a kind of database: once for each set of columns that an INSERT has values for."""
+    def text(self, dialect: Dialect, values: Values | Sequence[Values]) -> Text:
+        """How it is said to a kind of database: once for each set of columns that an INSERT has values of.
+
+        Raises:
+            ValueError: its text depends on its values.
+        """
         texts = self._texts.get(dialect)
         if texts is None:
             texts = self._texts[dialect] = {}
-        columns = tuple(values if isinstance(values, Mapping) else values[0])
+        columns = tuple(values if isinstance(values, Mapping) else values[0]) if isinstance(self.made, Insert) else ()
         found = texts.get(columns)
         if found is None:
-            found = texts[columns] = _Text(self.made, columns, dialect)
+            found = Text.of(self.made, dialect, columns)
+            if found is None:
+                raise ValueError("a statement whose text depends on its values can't be made once")
+            texts[columns] = found
         return found
-
-
-class _Text:
-    """A statement as the driver wants it: with places for values, which are written the driver's way."""
-
-    def __init__(self, made: Insert | Select[Any], columns: Sequence[str], dialect: Dialect) -> None:
-        keys = list(columns) if isinstance(made, Insert) else None
-        compiled: Any = made.compile(dialect=dialect, column_keys=keys)
-        if compiled.post_compile_params or compiled.literal_execute_params:
-            raise ValueError("a statement whose text depends on its values can't be made once")
-        self.sql: str = compiled.string
-        binds: list[BindParameter[Any]] = [compiled.binds[name] for name in compiled.positiontup]
-        self._places = [(bind, _impl(bind.type, dialect).bind_processor(dialect)) for bind in binds]
-        self._of_row: list[_Process] = []
-        if isinstance(made, Select):
-            types = [column.type for column in made.selected_columns]
-            self._of_row = [_impl(each, dialect).result_processor(dialect, None) for each in types]
-
-    def said(self, values: Values | Sequence[Values], escape: Callable[[Any], str]) -> str:
-        """The text with its values; an INSERT may have several rows of them."""
-        if isinstance(values, Mapping):
-            return self.sql % self._written(values, escape)
-        head, word, row = self.sql.partition(_VALUES)
-        return head + word + ", ".join([row % self._written(each, escape) for each in values])
-
-    def read(self, rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
-        """Rows as the driver has them, as SQLAlchemy would give them."""
-        return [
-            tuple([process(value) if process else value for process, value in zip(self._of_row, row, strict=True)])
-            for row in rows
-        ]
-
-    def _written(self, values: Values, escape: Callable[[Any], str]) -> tuple[str, ...]:
-        written = []
-        for bind, process in self._places:
-            value = values[bind.key] if bind.required else bind.effective_value
-            written.append(escape(process(value) if process else value))
-        return tuple(written)
-
-
-def _impl(type_: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
-    return type_.dialect_impl(dialect)
 
 
 class Put:
@@ -99,15 +64,12 @@ class Put:
     __slots__ = ("number", "rows", "statement", "then", "values")
 
     def __init__(
-        self,
-        statement: Statement,
-        values: Values | Sequence[Values],
-        then: Callable[[Sequence[tuple[Any, ...]]], None] | None,
+        self, statement: Statement, values: Values | Sequence[Values], then: Callable[[Sequence[Row]], None] | None
     ) -> None:
         self.statement = statement
         self.values = values
         self.then = then
-        self.rows: Sequence[tuple[Any, ...]] = ()
+        self.rows: Sequence[Row] = ()
         self.number = 0
 
 
@@ -121,17 +83,14 @@ class Together:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
         self._waiting: list[Put] = []
-
-    @property
-    def is_alone(self) -> bool:
+        self.is_alone: Final = connection.dialect.name == "sqlite"
         """Whether nobody else writes until the transaction ends, as on SQLite."""
-        return self._connection.dialect.name == "sqlite"
 
     def put(
         self,
         statement: Statement,
         values: Values | Sequence[Values] = _NO_VALUES,
-        then: Callable[[Sequence[tuple[Any, ...]]], None] | None = None,
+        then: Callable[[Sequence[Row]], None] | None = None,
     ) -> Put:
         """Has a statement sent with the others.
 
@@ -144,7 +103,7 @@ class Together:
         self._waiting.append(put)
         return put
 
-    async def ask(self, statement: Statement, values: Values = _NO_VALUES) -> Sequence[tuple[Any, ...]]:
+    async def ask(self, statement: Statement, values: Values = _NO_VALUES) -> Sequence[Row]:
         """Sends what waits, and this after it. Returns the rows that it found."""
         put = self.put(statement, values)
         await self.send()
@@ -159,7 +118,7 @@ class Together:
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
-        if self._connection.dialect.name == "sqlite":
+        if self.is_alone:
             await self._one_by_one(waiting)
         else:
             await self._at_once(waiting)
@@ -179,31 +138,25 @@ class Together:
         connection, dialect = self._connection.sync_connection, self._connection.dialect
         if connection is None:
             raise AssertionError("a transaction has a connection")
-        dbapi: Any = dialect.loaded_dbapi
         driver: Any = connection.connection.driver_connection
         texts = [put.statement.text(dialect, put.values) for put in waiting]
-        said = ";".join([text.said(put.values, driver.escape) for text, put in zip(texts, waiting, strict=True)])
+        said = [_said(text, put.values, driver.escape) for text, put in zip(texts, waiting, strict=True)]
         done = 0
         try:
-            cursor = await driver.cursor(dbapi.Cursor)
-            await cursor.execute(said)
-            for put, text in zip(waiting, texts, strict=True):
-                # Each has the time that a statement has, as the driver gives it also to those after the first.
-                if done:
-                    await cursor.nextset()
-                put.number = cursor.lastrowid or 0
-                if cursor.description:
-                    put.rows = text.read(await cursor.fetchall())
+            async for rows, number in driver.several(";".join(said), len(said)):
+                waiting[done].rows = [texts[done].make(row) for row in rows]
+                waiting[done].number = number
                 done += 1
-        except dbapi.Error as error:
+        except dialect.loaded_dbapi.Error as error:
             lost = dialect.is_disconnect(error, None, None)
             if lost:
                 await self._connection.invalidate(error)
+            # As SQLAlchemy tells it, but with none of the values.
             raise DBAPIError.instance(
-                texts[done].sql,
+                texts[done].text,
                 None,
                 error,
-                dbapi.Error,
+                dialect.loaded_dbapi.Error,
                 hide_parameters=True,
                 connection_invalidated=lost,
                 dialect=dialect,
@@ -212,3 +165,11 @@ class Together:
             # What comes late is nobody's answer.
             await self._connection.invalidate(error)
             raise
+
+
+def _said(text: Text, values: Values | Sequence[Values], escape: Callable[[Any], str]) -> str:
+    """A text with its values; an INSERT may have several rows of them."""
+    if isinstance(values, Mapping):
+        return text.filled(values, escape)
+    head, word, row = text.text.partition(_VALUES)
+    return head + word + ", ".join([row % text.written(each, escape) for each in values])

@@ -22,6 +22,7 @@ from domain.columns import table_of
 from domain.database import Database
 from domain.errors import InvalidInput, KeyReused, Refusal
 from domain.order.models import IdempotencyKey
+from domain.prepared import Prepared
 from domain.together import Statement, Together
 
 _KEYS: Final = table_of(IdempotencyKey)
@@ -66,7 +67,7 @@ class Idempotency:
         self._clock = clock
         too_old = _KEYS.c.created_at < clock.sql_now(ago=KEPT)
         is_it = (_KEYS.c.user_id == bindparam("user")) & (_KEYS.c.key_hash == bindparam("key"))
-        self._find = Statement(select(_KEYS.c.order_sn, _KEYS.c.request_hash, too_old).where(is_it))
+        self._find = Prepared("find", select(_KEYS.c.order_sn, _KEYS.c.request_hash, too_old).where(is_it))
         self._keep = Statement(insert(_KEYS).values(created_at=clock.sql_now()))
         self._turns: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
 
@@ -79,7 +80,7 @@ class Idempotency:
         if key is None:
             return None
         values = {"user": key.user_id, "key": key.key_hash}
-        found = await self._database.read(lambda connection: Together(connection).ask(self._find, values))
+        found = await self._database.fetch(self._find, values)
         if not found:
             return None
         ((order_sn, request_hash, expired),) = found

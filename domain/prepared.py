@@ -81,7 +81,9 @@ class Text:
         written = []
         for bound, process in self._values:
             given = values[bound.key] if bound.required else bound.effective_value
-            written.append(escape(given if process is None else process(given)))
+            value = given if process is None else process(given)
+            # A number has one way of writing it.
+            written.append(str(value) if type(value) is int else escape(value))
         return tuple(written)
 
 

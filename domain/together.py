@@ -19,6 +19,7 @@ from domain.prepared import Row, Text
 Values = Mapping[str, Any]
 
 _NO_VALUES: Final[Values] = {}
+_COMMIT: Final = "COMMIT"
 # What stands between an INSERT's columns and its values, in SQLAlchemy's words.
 _VALUES: Final = " VALUES "
 
@@ -43,7 +44,9 @@ class Statement:
         texts = self._texts.get(dialect)
         if texts is None:
             texts = self._texts[dialect] = {}
-        columns = tuple(values if isinstance(values, Mapping) else values[0]) if isinstance(self.made, Insert) else ()
+        columns: tuple[str, ...] = ()
+        if isinstance(self.made, Insert) and self.made.select is None:
+            columns = tuple(values if isinstance(values, Mapping) else values[0])
         found = texts.get(columns)
         if found is None:
             found = Text.of(self.made, dialect, columns)
@@ -61,14 +64,11 @@ class Put:
         number: what the database numbered its row by, where it does.
     """
 
-    __slots__ = ("number", "rows", "statement", "then", "values")
+    __slots__ = ("number", "rows", "statement", "values")
 
-    def __init__(
-        self, statement: Statement, values: Values | Sequence[Values], then: Callable[[Sequence[Row]], None] | None
-    ) -> None:
+    def __init__(self, statement: Statement, values: Values | Sequence[Values]) -> None:
         self.statement = statement
         self.values = values
-        self.then = then
         self.rows: Sequence[Row] = ()
         self.number = 0
 
@@ -86,20 +86,14 @@ class Together:
         self.is_alone: Final = connection.dialect.name == "sqlite"
         """Whether nobody else writes until the transaction ends, as on SQLite."""
 
-    def put(
-        self,
-        statement: Statement,
-        values: Values | Sequence[Values] = _NO_VALUES,
-        then: Callable[[Sequence[Row]], None] | None = None,
-    ) -> Put:
+    def put(self, statement: Statement, values: Values | Sequence[Values] = _NO_VALUES) -> Put:
         """Has a statement sent with the others.
 
         Args:
             statement: what is run.
             values: what it is run with; of an INSERT maybe several rows.
-            then: is shown what it found, when all have run, and may raise.
         """
-        put = Put(statement, values, then)
+        put = Put(statement, values)
         self._waiting.append(put)
         return put
 
@@ -115,16 +109,25 @@ class Together:
         Raises:
             DBAPIError: the database refuses one of the statements, and has run none after it.
         """
+        await self._send(())
+
+    async def commit(self) -> None:
+        """Sends what waits, and where all of it has run, ends the transaction in the same trip. Nothing may follow.
+
+        Where that is no saving, the transaction is left for whoever began it to end.
+
+        Raises:
+            DBAPIError: the database refuses one of the statements, and has run none after it: nothing is committed. Or
+                it was lost, and nobody knows.
+        """
+        await self._send((_COMMIT,))
+
+    async def _send(self, last: Sequence[str]) -> None:
         waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
         if self.is_alone:
             await self._one_by_one(waiting)
-        else:
-            await self._at_once(waiting)
-        for put in waiting:
-            if put.then is not None:
-                put.then(put.rows)
+        elif waiting:
+            await self._at_once(waiting, last)
 
     async def _one_by_one(self, waiting: Sequence[Put]) -> None:
         for put in waiting:
@@ -134,18 +137,20 @@ class Together:
             elif isinstance(put.values, Mapping):
                 put.number = result.lastrowid or 0
 
-    async def _at_once(self, waiting: Sequence[Put]) -> None:
+    async def _at_once(self, waiting: Sequence[Put], last: Sequence[str]) -> None:
         connection, dialect = self._connection.sync_connection, self._connection.dialect
         if connection is None:
             raise AssertionError("a transaction has a connection")
         driver: Any = connection.connection.driver_connection
         texts = [put.statement.text(dialect, put.values) for put in waiting]
         said = [_said(text, put.values, driver.escape) for text, put in zip(texts, waiting, strict=True)]
+        said += last
         done = 0
         try:
             async for rows, number in driver.several(";".join(said), len(said)):
-                waiting[done].rows = [texts[done].make(row) for row in rows]
-                waiting[done].number = number
+                if done < len(waiting):
+                    waiting[done].rows = [texts[done].make(row) for row in rows]
+                    waiting[done].number = number
                 done += 1
         except dialect.loaded_dbapi.Error as error:
             lost = dialect.is_disconnect(error, None, None)
@@ -153,7 +158,7 @@ class Together:
                 await self._connection.invalidate(error)
             # As SQLAlchemy tells it, but with none of the values.
             raise DBAPIError.instance(
-                texts[done].text,
+                texts[done].text if done < len(texts) else _COMMIT,
                 None,
                 error,
                 dialect.loaded_dbapi.Error,

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 import uvicorn
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -173,9 +174,14 @@ class Ceiling:
         offer = pricing.offer(await self._travel.homestay(stay.homestay_id), stay)
         now = datetime.now(UTC)
         row = self._row(user_id, offer, now)
-        number = await self._database.write(
-            lambda connection: repository.add(Together(connection), {**row, "update_time": now}, at=now)
-        )
+
+        async def work(connection: AsyncConnection) -> int:
+            together = Together(connection)
+            added = await repository.add(together, {**row, "update_time": now}, at=now)
+            await together.commit()
+            return added.number
+
+        number = await self._database.write(work)
         order = Order(id=number, **row)
         shown = {
             "sn": order.sn,

@@ -19,23 +19,19 @@ from domain.together import Together
 
 
 async def take(together: Together, sold: Sold, stay: Stay, order_sn: str) -> None:
-    """Takes the nights of a stay for an order. All of it is done when what waits has been sent.
+    """Takes the nights of a stay for an order, when what waits is sent.
+
+    Sending it raises IntegrityError where somebody else took one of the places, or has a place in the room.
 
     Raises:
-        DatesUnavailable: some nights have not enough free places; sending may raise it, too.
-        IntegrityError: somebody else took one of the places, and the transaction is over: it is sending that raises it.
+        DatesUnavailable: some nights have not enough free places.
     """
     if sold.sale_unit is SaleUnit.ROOM:
-        await night_repository.hold(together, stay.homestay_id, nights.allot(sold, stay, {}), order_sn)
-        night_repository.look(together, stay.homestay_id, stay.start, stay.end, then=_check_alone)
+        places = nights.allot(sold, stay, {})
+        await night_repository.hold_alone(together, stay.homestay_id, places, order_sn, start=stay.start, end=stay.end)
         return
     seen = await night_repository.lasting(together, stay.homestay_id, stay.start, stay.end)
     await night_repository.hold(together, stay.homestay_id, nights.allot(sold, stay, seen), order_sn)
-
-
-def _check_alone(there: nights.Taken) -> None:
-    if crowded := [night for night, places in sorted(there.items()) if len(places) > 1]:
-        raise nights.unavailable(crowded)
 
 
 async def check(connection: AsyncConnection, sold: Sold, stay: Stay) -> None:

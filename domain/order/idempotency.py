@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Self
 from weakref import WeakValueDictionary
@@ -98,7 +98,8 @@ class Idempotency:
         Sending it raises IntegrityError where the same key was faster elsewhere.
         """
         if key is not None:
-            together.put(self._keep, {**asdict(key), "order_sn": order_sn})
+            values = {"user_id": key.user_id, "key_hash": key.key_hash, "request_hash": key.request_hash}
+            together.put(self._keep, {**values, "order_sn": order_sn})
 
     @asynccontextmanager
     async def turn(self, key: Key | None) -> AsyncIterator[None]:

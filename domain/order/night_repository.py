@@ -1,6 +1,6 @@
 """Every SQL statement about nights. Nothing here commits or decides a rule."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -14,8 +14,10 @@ from sqlalchemy import (
     delete,
     false,
     insert,
+    literal,
     or_,
     select,
+    true,
     type_coerce,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,6 +51,25 @@ _LOOKED_AT: Final = select(_NIGHTS.c.night, _NIGHTS.c.place, _NIGHTS.c.whole).wh
     _NIGHTS.c.night < bindparam("end"),
 )
 _LOOK: Final = Statement(_LOOKED_AT)
+# Takes place 0 once more for each other place that is taken. Whoever has taken it has no row there if nobody else has,
+# and else is stopped by the primary key: a look that needs no answer before the next statement.
+_HOLD_AGAIN: Final = Statement(
+    insert(_NIGHTS).from_select(
+        ["homestay_id", "night", "place", "whole", "order_sn"],
+        select(
+            _NIGHTS.c.homestay_id,
+            _NIGHTS.c.night,
+            literal(0, SmallInteger()),
+            true(),
+            bindparam("sn", type_=_NIGHTS.c.order_sn.type),
+        ).where(
+            _NIGHTS.c.homestay_id == bindparam("homestay_id"),
+            _NIGHTS.c.night >= bindparam("start"),
+            _NIGHTS.c.night < bindparam("end"),
+            _NIGHTS.c.place != 0,
+        ),
+    )
+)
 _LASTING_LOOK: Final = Statement(_LOOKED_AT.with_for_update(read=True))
 # So that no database walks all orders ever placed, along their ids, to find the few of stays to come.
 _BY_AGE: Final = _ORDERS.c.id + 0
@@ -93,10 +114,15 @@ async def taken_of(connection: AsyncConnection, ranges: Iterable[Range], *, last
     return dict(found)
 
 
-def look(together: Together, homestay_id: int, start: date, end: date, then: Callable[[Taken], None]) -> None:
-    """Has `then` shown what `taken` finds, once what waits to be sent has run."""
-    values = {"homestay_id": homestay_id, "start": start, "end": end}
-    together.put(_LOOK, values, then=lambda rows: then(_by_night(rows)))
+async def hold_alone(
+    together: Together, homestay_id: int, places: Sequence[Place], order_sn: str, *, start: date, end: date
+) -> None:
+    """Takes the whole room for an order, when what waits is sent, and looks next who else is there.
+
+    Sending it raises IntegrityError where somebody else has it, or has a place in it.
+    """
+    await hold(together, homestay_id, places, order_sn)
+    together.put(_HOLD_AGAIN, {"homestay_id": homestay_id, "start": start, "end": end, "sn": order_sn})
 
 
 async def lasting(together: Together, homestay_id: int, start: date, end: date) -> Taken:

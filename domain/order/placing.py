@@ -90,8 +90,9 @@ class Placing:
             await together.send()
             raise refusal
         await holding.take(together, offer.homestay, offer.stay, values["sn"])
-        order_id = await repository.add(together, {**values, "update_time": now}, at=now)
-        return Order(id=order_id, **values)
+        order = await repository.add(together, {**values, "update_time": now}, at=now)
+        await together.commit()
+        return Order(id=order.number, **values)
 
     def _too_many_unpaid(self, count: int, first_closes_at: datetime | None, now: datetime) -> RateLimited | None:
         limit = self._rules.max_unpaid

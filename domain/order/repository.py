@@ -32,7 +32,7 @@ from domain.order.models import Event, HomestayGuest, HomestayOrder, Order, Orde
 from domain.order.ports import Payment
 from domain.order.states import CloseReason, TradeState
 from domain.prepared import Prepared
-from domain.together import Statement, Together
+from domain.together import Put, Statement, Together
 
 _ORDERS: Final = table_of(HomestayOrder)
 _EVENTS: Final = table_of(OrderEvent)
@@ -105,18 +105,14 @@ async def unpaid(together: Together, user_id: int, statement: Statement) -> tupl
     return now, int(count), first
 
 
-async def add(together: Together, values: Mapping[str, Any], *, at: datetime) -> int:
-    """Stores a new order with its first event, which happened `at`, and returns its id.
+async def add(together: Together, values: Mapping[str, Any], *, at: datetime) -> Put:
+    """Stores a new order with its first event, which happened `at`, when what waits is sent.
 
-    Sends what waits to be sent.
-
-    Raises:
-        IntegrityError: its sn is taken.
+    Sending it raises IntegrityError where its sn is taken. What is returned has the order's id then, as its number.
     """
     order = together.put(_ADD, values)
     together.put(_ADD_STEP, {"order_sn": values["sn"], "at": at, "to_state": values["trade_state"]})
-    await together.send()
-    return order.number
+    return order
 
 
 async def find(connection: AsyncConnection, sn: str, *, user_id: int | None = None) -> Order | None:

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 CAPACITY: Final = 10_000
 # Messages in one round trip to the broker.
 BATCH: Final = 500
-# Seconds that the first message of a batch waits for others. A timer runs for minutes, and a trip costs as much as forty
+# Seconds that the first message of a batch waits for others. A timer runs for minutes, and a trip costs as much as many
 # messages; one that is lost with its process meanwhile is what the sweep is there for.
 COMPANY: Final = 0.02
 # Seconds that a stop waits for what is still to be sent.

@@ -4,7 +4,7 @@ No place is sold twice: the table's primary key lets nobody. Between orders that
 they take the lowest places. But a host may change how a homestay is sold while orders are on their way, and then a room
 and a place in it have different keys. So
 
-- who takes the whole room takes its place first, and looks next: what is there by then is in the way;
+- who takes the whole room takes its place first, and looks next, by a statement that fails where anybody is in the way;
 - who takes places looks first, and what was seen stays until the places are taken. Who finds the lowest place taken
   keeps it taken, and nobody gets the room meanwhile; who finds it free takes it, and the key decides.
 """

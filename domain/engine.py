@@ -83,11 +83,11 @@ def _create_mysql_engine(url: URL, statement_deadline: float | None) -> AsyncEng
 
 
 @contextmanager
-def mistakes_told(connection: Connection | PoolProxiedConnection, dialect: Dialect) -> Iterator[None]:
+def mistakes_told(connection: Connection | PoolProxiedConnection | None, dialect: Dialect) -> Iterator[None]:
     """Around what is asked of the driver itself: its errors are told, and a lost connection left, as SQLAlchemy does.
 
     Args:
-        connection: that the driver is asked on.
+        connection: that the driver is asked on; None where it is asked for one.
         dialect: what the driver speaks.
 
     Raises:
@@ -97,7 +97,7 @@ def mistakes_told(connection: Connection | PoolProxiedConnection, dialect: Diale
         yield
     except dialect.loaded_dbapi.Error as error:
         lost = dialect.is_disconnect(error, None, None)
-        if lost:
+        if lost and connection is not None:
             connection.invalidate(error)
         raise DBAPIError.instance(
             "",
@@ -110,7 +110,8 @@ def mistakes_told(connection: Connection | PoolProxiedConnection, dialect: Diale
         ) from error
     except asyncio.CancelledError as error:
         # What comes late would be the answer to another's question.
-        connection.invalidate(error)
+        if connection is not None:
+            connection.invalidate(error)
         raise
 
 

@@ -99,7 +99,8 @@ def select(engine: Engine, text: Text, values: Mapping[str, Any]) -> list[Row]:
     Raises:
         SQLAlchemyError: there is no connection free in time, it was lost, or the statement is refused.
     """
-    connection = engine.raw_connection()
+    with mistakes_told(None, engine.dialect):
+        connection = engine.raw_connection()
     try:
         driver: Any = connection.driver_connection
         with mistakes_told(connection, engine.dialect):

@@ -1,6 +1,7 @@
 """Transactions: all of one or nothing, run again where the database asks for it; a lost database is told from a bug."""
 
 import asyncio
+import random
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +12,6 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, SQLAlchem
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random
 
 from domain import tracing
 from domain.errors import DatabaseBusy, DatabaseUnavailable
@@ -21,6 +21,8 @@ from domain.tracing import Kind, Span
 T = TypeVar("T")
 
 ATTEMPTS: Final = 3
+# Seconds between two of them, at least and at most.
+PAUSE: Final = (0.01, 0.1)
 # Seconds that a stop waits for commits under way; a database that hangs must not hold a program that ends.
 CLOSE_WITHIN: Final = 2.0
 # 1213 deadlock (the whole transaction is gone), 1205 lock wait (only the statement is gone, so the rest must go
@@ -70,16 +72,16 @@ class Database:
 
     async def _commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         with self._step("write", work), losses_told():
-            async for attempt in AsyncRetrying(
-                stop=stop_after_attempt(ATTEMPTS),
-                wait=wait_random(0.01, 0.1),
-                retry=retry_if_exception(asks_for_another_try),
-                reraise=True,
-            ):
-                with attempt:
+            for left in reversed(range(ATTEMPTS)):
+                try:
                     async with self.engine.begin() as connection:
                         return await work(connection)
-        raise AssertionError("tenacity returns or raises")
+                except DBAPIError as error:
+                    if not asks_for_another_try(error) or not left:
+                        raise
+                # So that those who were in each other's way do not meet again.
+                await asyncio.sleep(random.uniform(*PAUSE))  # noqa: S311 -- no secret
+        raise AssertionError("it returns or raises")
 
     async def read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Runs `work` in one transaction that writes nothing.

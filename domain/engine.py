@@ -10,7 +10,6 @@ from sqlalchemy import URL, Connection, Dialect, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
-from sqlalchemy.util import await_only
 
 from domain import mysql_driver
 
@@ -78,8 +77,7 @@ def _create_mysql_engine(url: URL, statement_deadline: float | None) -> AsyncEng
         # when it runs, in a transaction or not: what only reads gains nothing by one but more questions.
         if not connection.get_execution_options().get("read_only", False):
             driver: Any = connection.connection.driver_connection
-            with mistakes_told(connection, connection.dialect):
-                await_only(driver.begin())
+            driver.begin_with_next()
 
     return engine
 

@@ -6,7 +6,7 @@ TLS is talked to in the clear, whatever was asked for.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from select import POLLIN, poll
@@ -27,6 +27,8 @@ GOOD_FOR: Final = 1.0
 
 # Of this session. The variable of this name has another one in MariaDB than in MySQL; the statement is the same.
 _ISOLATION: Final = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+# Before a statement that begins a transaction.
+_BEGIN: Final = "BEGIN;"
 _NO_TLS: Final = 2026  # CR_SSL_CONNECTION_ERROR, which pymysql does not name
 
 
@@ -46,6 +48,7 @@ class GuardedConnection(OnePassConnection):
     tls_required = False
     _heard = 0.0
     _watched: Any = None
+    _begins = False
 
     @property
     def is_between(self) -> bool:
@@ -76,10 +79,51 @@ class GuardedConnection(OnePassConnection):
         # One deadline for a statement, not one for each packet of its answer: that would cost more than the packets.
         try:
             async with asyncio.timeout(self.statement_deadline):
-                affected: int = await super().query(sql, unbuffered)
+                if self._begins:
+                    affected = await self._begin_and_query(sql, unbuffered)
+                else:
+                    affected = await super().query(sql, unbuffered)
         except TimeoutError as error:
             raise self._given_up(self.statement_deadline) from error
         self._heard = self.loop.time()
+        return affected
+
+    def begin_with_next(self) -> None:
+        """Has the next statement begin a transaction, in the same trip. Where none comes, there is none to be ended."""
+        self._begins = True
+
+    async def _begin_and_query(self, sql: str | bytes, unbuffered: bool) -> int:  # noqa: FBT001 -- as in `query`
+        self._begins = False
+        if unbuffered:
+            await super().begin()
+            affected: int = await super().query(sql, unbuffered)
+            return affected
+        await super().query(f"{_BEGIN}{sql}" if isinstance(sql, str) else _BEGIN.encode() + sql)
+        affected = await super().next_result()
+        return int(affected)
+
+    async def several(self, sql: str, count: int) -> AsyncIterator[tuple[Sequence[tuple[Any, ...]], int]]:
+        """Runs statements that stand in one text, up to the first that fails.
+
+        Yields:
+            Of each the rows that it found, and the number that the server gave to the row that it stored.
+
+        Raises:
+            OperationalError: among others 2013, the server did not answer in time.
+        """
+        for place in range(count):
+            await (self.next_result() if place else self.query(sql))
+            answer: Any = self._result
+            yield answer.rows or (), answer.insert_id or 0
+
+    async def next_result(self) -> int:
+        """Reads the answer to the next of several statements that were sent at once; each has the time of one.
+
+        Raises:
+            OperationalError: among others 2013, the server did not answer in time.
+        """
+        async with self._within(self.statement_deadline):
+            affected: int = await super().next_result()
         return affected
 
     async def ping(self, reconnect: bool = True) -> None:  # noqa: FBT001, FBT002 -- the driver's signature
@@ -95,6 +139,7 @@ class GuardedConnection(OnePassConnection):
 
     async def commit(self) -> None:
         """Commits, where there is anything to be committed."""
+        self._begins = False
         if not self.is_between:
             await super().commit()
 
@@ -103,6 +148,7 @@ class GuardedConnection(OnePassConnection):
 
         The pool does this with every connection that it is given back, also after a request that had its answer.
         """
+        self._begins = False
         if self.is_between:
             return
         try:

@@ -5,10 +5,10 @@ sending it and reading the answer. Here the text is kept by ourselves, with what
 their way in and out. Connections are those of SQLAlchemy's pool, with all that the pool does for them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Dialect, Engine, Select
+from sqlalchemy import BindParameter, Dialect, Engine, Insert, Select
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 from sqlalchemy.util import await_only
@@ -43,36 +43,48 @@ class Prepared:
 class Text:
     """A statement's text, and the way of values into it and out of its rows."""
 
-    def __init__(self, text: str, values: list[tuple[str, Any, Any]], columns: list[Any]) -> None:
-        self._text = text
+    def __init__(self, text: str, values: list[tuple[BindParameter[Any], Any]], columns: list[Any]) -> None:
+        self.text = text
         self._values = values
         self.make = _row_of(columns)
 
     @classmethod
-    def of(cls, statement: Select[Any], dialect: Dialect) -> "Text | None":
-        """What a dialect makes of a statement; None where a parameter's text depends on its value."""
-        compiled = statement.compile(dialect=dialect)
+    def of(cls, statement: Select[Any] | Insert, dialect: Dialect, columns: Sequence[str] = ()) -> "Text | None":
+        """What a dialect makes of a statement; None where a parameter's text depends on its value.
+
+        Args:
+            statement: which.
+            dialect: whose.
+            columns: of an INSERT, those that it is given values of.
+        """
+        compiled = statement.compile(dialect=dialect, column_keys=list(columns) or None)
         if not isinstance(compiled, SQLCompiler) or compiled.post_compile_params or compiled.literal_execute_params:
             return None
         values = []
         for name in compiled.positiontup or ():
             bound = compiled.binds[name]
-            kind = bound.type.dialect_impl(dialect)
-            values.append((bound.key, bound.value, kind.bind_processor(dialect)))
-        return cls(compiled.string, values, [_reader(column.type, dialect) for column in statement.selected_columns])
+            values.append((bound, bound.type.dialect_impl(dialect).bind_processor(dialect)))
+        shown = statement.selected_columns if isinstance(statement, Select) else ()
+        return cls(compiled.string, values, [_reader(column.type, dialect) for column in shown])
 
     def filled(self, values: Mapping[str, Any], escape: Callable[[Any], str]) -> str:
         """The text with these values in it.
 
         Args:
-            values: by their parameters' names; those that the statement has already may be left out.
+            values: by their parameters' names; of those that the statement has already none is to be given.
             escape: writes a value.
         """
+        return self.text % self.written(values, escape)
+
+    def written(self, values: Mapping[str, Any], escape: Callable[[Any], str]) -> tuple[str, ...]:
+        """These values, and those that the statement has, as they stand in the text."""
         written = []
-        for name, value, process in self._values:
-            given = values.get(name, value)
-            written.append(escape(given if process is None else process(given)))
-        return self._text % tuple(written)
+        for bound, process in self._values:
+            given = values[bound.key] if bound.required else bound.effective_value
+            value = given if process is None else process(given)
+            # A number has one way of writing it.
+            written.append(str(value) if type(value) is int else escape(value))
+        return tuple(written)
 
 
 def is_listened_to(engine: Engine) -> bool:

@@ -1,9 +1,10 @@
 """A clock that stands still until a test moves it."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import literal
+from sqlalchemy import bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -15,8 +16,9 @@ class frozen_now(FunctionElement[datetime]):  # noqa: N801 -- it reads as an SQL
     type = UTCDateTime(milliseconds=True)
     inherit_cache = True
 
-    def __init__(self, at: datetime) -> None:
-        super().__init__(literal(at, UTCDateTime(milliseconds=True)))
+    def __init__(self, at: Callable[[], datetime]) -> None:
+        # Asked each time that the statement is run.
+        super().__init__(bindparam(None, callable_=at, type_=UTCDateTime(milliseconds=True), unique=True))
 
 
 @compiles(frozen_now)
@@ -41,7 +43,7 @@ class FrozenClock:
         return self.at
 
     def sql_now(self, *, ago: timedelta = timedelta()) -> frozen_now:
-        return frozen_now(self.at - ago)
+        return frozen_now(lambda: self.at - ago)
 
     def advance(self, delta: timedelta) -> None:
         self.at += delta

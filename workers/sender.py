@@ -21,6 +21,9 @@ log = structlog.get_logger(__name__)
 CAPACITY: Final = 10_000
 # Messages in one round trip to the broker.
 BATCH: Final = 500
+# Seconds that the first message of a batch waits for others. A timer runs for minutes, and a trip costs as much as many
+# messages; one that is lost with its process meanwhile is what the sweep is there for.
+COMPANY: Final = 0.02
 # Seconds that a stop waits for what is still to be sent.
 FLUSH: Final = 2.0
 # Seconds after the due moment: the database's clock and the broker's differ by a little, and a message that comes
@@ -82,6 +85,8 @@ class Sender:
         loop = asyncio.get_running_loop()
         while True:
             batch = [await self._outgoing.get()]
+            if self._outgoing.qsize() < BATCH - 1:
+                await asyncio.sleep(COMPANY)
             while len(batch) < BATCH and not self._outgoing.empty():
                 batch.append(self._outgoing.get_nowait())
             try:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 import uvicorn
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,6 +30,7 @@ from domain.order.pricing import Stay
 from domain.order.repository import OrderFilter, Window
 from domain.order.states import PaymentStatus, TradeState
 from domain.order.travel_client import TravelClient
+from domain.together import Together
 from workers import bootstrap
 from workers.settings import Settings, settings
 
@@ -172,9 +174,14 @@ class Ceiling:
         offer = pricing.offer(await self._travel.homestay(stay.homestay_id), stay)
         now = datetime.now(UTC)
         row = self._row(user_id, offer, now)
-        number = await self._database.write(
-            lambda connection: repository.add(connection, {**row, "update_time": now}, at=now)
-        )
+
+        async def work(connection: AsyncConnection) -> int:
+            together = Together(connection)
+            added = await repository.add(together, {**row, "update_time": now}, at=now)
+            await together.commit()
+            return added.number
+
+        number = await self._database.write(work)
         order = Order(id=number, **row)
         shown = {
             "sn": order.sn,

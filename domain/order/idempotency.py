@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Final, Self
 from weakref import WeakValueDictionary
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +22,8 @@ from domain.columns import table_of
 from domain.database import Database
 from domain.errors import InvalidInput, KeyReused, Refusal
 from domain.order.models import IdempotencyKey
+from domain.prepared import Prepared
+from domain.together import Statement, Together
 
 _KEYS: Final = table_of(IdempotencyKey)
 
@@ -63,6 +65,10 @@ class Idempotency:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        too_old = _KEYS.c.created_at < clock.sql_now(ago=KEPT)
+        is_it = (_KEYS.c.user_id == bindparam("user")) & (_KEYS.c.key_hash == bindparam("key"))
+        self._find = Prepared("find", select(_KEYS.c.order_sn, _KEYS.c.request_hash, too_old).where(is_it))
+        self._keep = Statement(insert(_KEYS).values(created_at=clock.sql_now()))
         self._turns: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
 
     async def find(self, key: Key | None) -> str | None:
@@ -73,36 +79,27 @@ class Idempotency:
         """
         if key is None:
             return None
-        is_it = _is(key)
-        too_old = _KEYS.c.created_at < self._clock.sql_now(ago=KEPT)
-        statement = select(_KEYS.c.order_sn, _KEYS.c.request_hash, too_old).where(is_it)
-        found = (await self._database.read(lambda connection: connection.execute(statement))).one_or_none()
-        if found is None:
+        values = {"user": key.user_id, "key": key.key_hash}
+        found = await self._database.fetch(self._find, values)
+        if not found:
             return None
-        order_sn, request_hash, expired = found
+        ((order_sn, request_hash, expired),) = found
         if expired:
-            await self._database.write(lambda connection: connection.execute(delete(_KEYS).where(is_it, too_old)))
+            too_old = _KEYS.c.created_at < self._clock.sql_now(ago=KEPT)
+            await self._database.write(lambda connection: connection.execute(delete(_KEYS).where(_is(key), too_old)))
             return None
         if request_hash != key.request_hash:
             raise KeyReused("This key was used for another request.", "idempotencyKey")
         return str(order_sn)
 
-    async def keep(self, connection: AsyncConnection, key: Key | None, order_sn: str) -> None:
-        """Stores what the request led to, in the transaction that leads to it.
+    async def keep(self, together: Together, key: Key | None, order_sn: str) -> None:
+        """Stores what the request led to, in the transaction that leads to it, when what waits is sent.
 
-        Raises:
-            IntegrityError: the same key was faster elsewhere.
+        Sending it raises IntegrityError where the same key was faster elsewhere.
         """
         if key is not None:
-            await connection.execute(
-                insert(_KEYS).values(
-                    user_id=key.user_id,
-                    key_hash=key.key_hash,
-                    request_hash=key.request_hash,
-                    order_sn=order_sn,
-                    created_at=self._clock.sql_now(),
-                )
-            )
+            values = {"user_id": key.user_id, "key_hash": key.key_hash, "request_hash": key.request_hash}
+            together.put(self._keep, {**values, "order_sn": order_sn})
 
     @asynccontextmanager
     async def turn(self, key: Key | None) -> AsyncIterator[None]:
@@ -144,11 +141,16 @@ class Idempotency:
         if await self.find(key) is not None:
             return True
         try:
-            await self._database.write(lambda connection: self.keep(connection, key, order_sn))
+            await self._database.write(lambda connection: self._keep_alone(connection, key, order_sn))
         except IntegrityError:
             # Another process was faster; if with another request, finding it says so.
             return await self.find(key) is not None
         return False
+
+    async def _keep_alone(self, connection: AsyncConnection, key: Key, order_sn: str) -> None:
+        together = Together(connection)
+        await self.keep(together, key, order_sn)
+        await together.send()
 
     async def purge(self) -> int:
         """Forgets the keys that are kept no longer. Returns how many."""

@@ -10,12 +10,15 @@ from sqlalchemy import (
     Select,
     SmallInteger,
     and_,
+    bindparam,
     delete,
     false,
     func,
     insert,
+    literal,
     or_,
     select,
+    true,
     type_coerce,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,6 +27,7 @@ from domain.columns import as_ours, table_of
 from domain.order.models import HomestayNight, HomestayOrder
 from domain.order.nights import Place, Taken
 from domain.order.states import FREES, HOLDING, TradeState
+from domain.together import Statement, Together
 
 _NIGHTS: Final = table_of(HomestayNight)
 _ORDERS: Final = table_of(HomestayOrder)
@@ -41,6 +45,33 @@ _HELD: Final = (
     .limit(1)
     .scalar_subquery()
 )
+_HOLD: Final = Statement(insert(_NIGHTS))
+_LOOKED_AT: Final = select(_NIGHTS.c.night, _NIGHTS.c.place, _NIGHTS.c.whole).where(
+    _NIGHTS.c.homestay_id == bindparam("homestay_id"),
+    _NIGHTS.c.night >= bindparam("start"),
+    _NIGHTS.c.night < bindparam("end"),
+)
+_LOOK: Final = Statement(_LOOKED_AT)
+# Takes place 0 once more for each other place that is taken. Whoever has taken it has no row there if nobody else has,
+# and else is stopped by the primary key: a look that needs no answer before the next statement.
+_HOLD_AGAIN: Final = Statement(
+    insert(_NIGHTS).from_select(
+        ["homestay_id", "night", "place", "whole", "order_sn"],
+        select(
+            _NIGHTS.c.homestay_id,
+            _NIGHTS.c.night,
+            literal(0, SmallInteger()),
+            true(),
+            bindparam("sn", type_=_NIGHTS.c.order_sn.type),
+        ).where(
+            _NIGHTS.c.homestay_id == bindparam("homestay_id"),
+            _NIGHTS.c.night >= bindparam("start"),
+            _NIGHTS.c.night < bindparam("end"),
+            _NIGHTS.c.place != 0,
+        ),
+    )
+)
+_LASTING_LOOK: Final = Statement(_LOOKED_AT.with_for_update(read=True))
 # So that no database walks all orders ever placed, along their ids, to find the few of stays to come.
 _BY_AGE: Final = _ORDERS.c.id + 0
 
@@ -84,22 +115,50 @@ async def taken_of(connection: AsyncConnection, ranges: Iterable[Range], *, last
     return dict(found)
 
 
-async def hold(connection: AsyncConnection, homestay_id: int, places: Sequence[Place], order_sn: str) -> None:
-    """Takes places for an order, in the order in which they are given.
+async def hold_alone(
+    together: Together, homestay_id: int, places: Sequence[Place], order_sn: str, *, start: date, end: date
+) -> None:
+    """Takes the whole room for an order, when what waits is sent, and looks next who else is there.
+
+    Sending it raises IntegrityError where somebody else has it, or has a place in it.
+    """
+    await hold(together, homestay_id, places, order_sn)
+    together.put(_HOLD_AGAIN, {"homestay_id": homestay_id, "start": start, "end": end, "sn": order_sn})
+
+
+async def lasting(together: Together, homestay_id: int, start: date, end: date) -> Taken:
+    """What `taken` finds; it stays taken until the transaction ends. Sends what waits to be sent."""
+    # SQLite knows no such lock and needs none: who writes there is alone.
+    statement = _LOOK if together.is_alone else _LASTING_LOOK
+    return _by_night(await together.ask(statement, {"homestay_id": homestay_id, "start": start, "end": end}))
+
+
+def _by_night(rows: Iterable[Sequence[Any]]) -> Taken:
+    found: dict[date, dict[int, bool]] = {}
+    for night, place, whole in rows:
+        found.setdefault(night, {})[place] = whole
+    return found
+
+
+async def hold(together: Together, homestay_id: int, places: Sequence[Place], order_sn: str) -> None:
+    """Takes places for an order, in the order in which they are given, when what waits is sent.
+
+    Sending it raises IntegrityError where somebody else took one of them.
+    """
+    together.put(_HOLD, _rows((homestay_id, place, order_sn) for place in places))
+
+
+async def hold_all(connection: AsyncConnection, places: Iterable[tuple[int, Place, str]]) -> None:
+    """Takes places of homestays for orders, as many as there are, in the order in which they are given.
 
     Raises:
         IntegrityError: somebody else took one of them.
     """
-    await hold_all(connection, [(homestay_id, place, order_sn) for place in places])
+    await connection.execute(insert(_NIGHTS), _rows(places))
 
 
-async def hold_all(connection: AsyncConnection, places: Sequence[tuple[int, Place, str]]) -> None:
-    """Takes places of homestays for orders, in the order in which they are given.
-
-    Raises:
-        IntegrityError: somebody else took one of them.
-    """
-    rows = [
+def _rows(places: Iterable[tuple[int, Place, str]]) -> list[dict[str, Any]]:
+    return [
         {
             "homestay_id": homestay_id,
             "night": place.night,
@@ -109,7 +168,6 @@ async def hold_all(connection: AsyncConnection, places: Sequence[tuple[int, Plac
         }
         for homestay_id, place, order_sn in places
     ]
-    await connection.execute(insert(_NIGHTS), rows)
 
 
 def free_statement(order_sns: Sequence[str]) -> Delete:

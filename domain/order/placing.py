@@ -18,6 +18,7 @@ from domain.order.models import WIDTHS, Order
 from domain.order.ports import Homestay
 from domain.order.pricing import Offer, Rules, capacity
 from domain.order.states import TradeState
+from domain.together import Together
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +43,7 @@ class Placing:
         self._clock = clock
         self._rules = rules
         self._idempotency = idempotency
+        self._unpaid = repository.unpaid_statement(clock.sql_now())
 
     async def place(self, user_id: int, offer: Offer, key: Key | None = None) -> Placed:
         """Writes an order down.
@@ -78,25 +80,30 @@ class Placing:
         return await self._database.read(lambda connection: repository.find(connection, sn, user_id=user_id))
 
     async def _write(self, connection: AsyncConnection, user_id: int, offer: Offer, key: Key | None) -> Order:
-        await repository.take_turn(connection, user_id)
-        now, unpaid, first_closes_at = await repository.unpaid(connection, user_id, self._clock.sql_now())
+        together = Together(connection)
+        repository.take_turn(together, user_id)
+        now, unpaid, first_closes_at = await repository.unpaid(together, user_id, self._unpaid)
         values = self._values(user_id, offer, now)
         # Before anything is refused: a repeat is answered as the first time, also where that took the last free place.
-        await self._idempotency.keep(connection, key, values["sn"])
-        self._check_unpaid(unpaid, first_closes_at, now)
-        await holding.take(connection, offer.homestay, offer.stay, values["sn"])
-        order_id = await repository.add(connection, {**values, "update_time": now}, at=now)
-        return Order(id=order_id, **values)
+        await self._idempotency.keep(together, key, values["sn"])
+        if (refusal := self._too_many_unpaid(unpaid, first_closes_at, now)) is not None:
+            await together.send()
+            raise refusal
+        await holding.take(together, offer.homestay, offer.stay, values["sn"])
+        order = await repository.add(together, {**values, "update_time": now}, at=now)
+        await together.commit()
+        return Order(id=order.number, **values)
 
-    def _check_unpaid(self, count: int, first_closes_at: datetime | None, now: datetime) -> None:
+    def _too_many_unpaid(self, count: int, first_closes_at: datetime | None, now: datetime) -> RateLimited | None:
         limit = self._rules.max_unpaid
-        if limit is not None and count >= limit:
-            # One of them is paid, given up or closed by then.
-            wait = max(timedelta(seconds=1), (first_closes_at or now + self._rules.pay_window) - now)
-            raise RateLimited(
-                f"At most {limit} orders may wait for their payment: pay one, or give one up.",
-                retry_after=-(-wait // timedelta(seconds=1)),
-            )
+        if limit is None or count < limit:
+            return None
+        # One of them is paid, given up or closed by then.
+        wait = max(timedelta(seconds=1), (first_closes_at or now + self._rules.pay_window) - now)
+        return RateLimited(
+            f"At most {limit} orders may wait for their payment: pay one, or give one up.",
+            retry_after=-(-wait // timedelta(seconds=1)),
+        )
 
     def _values(self, user_id: int, offer: Offer, now: datetime) -> Mapping[str, Any]:
         return {

@@ -32,6 +32,7 @@ from domain.order.models import Event, HomestayGuest, HomestayOrder, Order, Orde
 from domain.order.ports import Payment
 from domain.order.states import CloseReason, TradeState
 from domain.prepared import Prepared
+from domain.together import Put, Statement, Together
 
 _ORDERS: Final = table_of(HomestayOrder)
 _EVENTS: Final = table_of(OrderEvent)
@@ -47,8 +48,10 @@ _READ: Final = Prepared("find", _FIND_OF_GUEST)
 _STEPS: Final = (
     select(*_EVENT_COLUMNS).where(_EVENTS.c.order_sn.in_(bindparam("sns", expanding=True))).order_by(_EVENTS.c.id)
 )
-_ADD: Final = insert(_ORDERS)
-_ADD_STEP: Final = insert(_EVENTS)
+_NEW_GUEST: Final = mysql.insert(_GUESTS)
+_TAKE_TURN: Final = Statement(_NEW_GUEST.on_duplicate_key_update(user_id=_NEW_GUEST.inserted.user_id))
+_ADD: Final = Statement(insert(_ORDERS))
+_ADD_STEP: Final = Statement(insert(_EVENTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,40 +80,39 @@ class Window:
     backwards: bool = False
 
 
-async def take_turn(connection: AsyncConnection, user_id: int) -> None:
+def take_turn(together: Together, user_id: int) -> None:
     """Makes a guest's orders wait for each other until this transaction ends.
 
     So what is counted of one guest is still so when the order is stored. On SQLite all writers wait for each other
     anyway.
     """
-    if connection.dialect.name != "sqlite":
-        statement = mysql.insert(_GUESTS).values(user_id=user_id)
-        await connection.execute(statement.on_duplicate_key_update(user_id=user_id))
+    if not together.is_alone:
+        together.put(_TAKE_TURN, {"user_id": user_id})
 
 
-async def unpaid(
-    connection: AsyncConnection, user_id: int, sql_now: ColumnElement[Any]
-) -> tuple[datetime, int, datetime | None]:
-    """The present instant, how many orders of a guest wait for their payment, and when the first of them closes."""
-    statement = select(sql_now, func.count(), func.min(_ORDERS.c.close_at)).where(
-        _ORDERS.c.user_id == user_id, _ORDERS.c.trade_state == TradeState.WAIT_PAY, _ALIVE
+def unpaid_statement(sql_now: ColumnElement[Any]) -> Statement:
+    """The statement of `unpaid` by a clock."""
+    return Statement(
+        select(sql_now, func.count(), func.min(_ORDERS.c.close_at)).where(
+            _ORDERS.c.user_id == bindparam("user_id"), _ORDERS.c.trade_state == TradeState.WAIT_PAY, _ALIVE
+        )
     )
-    now, count, first = (await connection.execute(statement)).one()
+
+
+async def unpaid(together: Together, user_id: int, statement: Statement) -> tuple[datetime, int, datetime | None]:
+    """The present instant, how many orders of a guest wait for their payment, and when the first of them closes."""
+    ((now, count, first),) = await together.ask(statement, {"user_id": user_id})
     return now, int(count), first
 
 
-async def add(connection: AsyncConnection, values: dict[str, Any], *, at: datetime) -> int:
-    """Stores a new order with its first event, which happened `at`, and returns its id.
+async def add(together: Together, values: Mapping[str, Any], *, at: datetime) -> Put:
+    """Stores a new order with its first event, which happened `at`, when what waits is sent.
 
-    Raises:
-        IntegrityError: its sn is taken.
+    Sending it raises IntegrityError where its sn is taken. What is returned has the order's id then, as its number.
     """
-    result = await connection.execute(_ADD, values)
-    key = result.inserted_primary_key
-    if key is None:
-        raise AssertionError("the database numbers its rows")
-    await connection.execute(_ADD_STEP, {"order_sn": values["sn"], "at": at, "to_state": values["trade_state"]})
-    return int(key[0])
+    order = together.put(_ADD, values)
+    together.put(_ADD_STEP, {"order_sn": values["sn"], "at": at, "to_state": values["trade_state"]})
+    return order
 
 
 async def find(connection: AsyncConnection, sn: str, *, user_id: int | None = None) -> Order | None:

@@ -5,8 +5,9 @@ and tells the timer after the commit.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import date
+from typing import Final
 
 import structlog
 
@@ -28,6 +29,8 @@ from domain.order.shown_homestays import ShownHomestays
 from domain.order.states import CloseReason, PaymentStatus, TradeState
 
 log = structlog.get_logger(__name__)
+
+_STAY: Final = tuple(field.name for field in fields(Stay))
 
 
 class Orders:
@@ -120,7 +123,7 @@ class Orders:
             Refusal: the stay can't be had, or not so, or not now.
             UpstreamUnavailable: the travel service can't be asked; nothing was stored.
         """
-        request = asdict(stay) | {"expected_total": expected_total}
+        request = {name: getattr(stay, name) for name in _STAY} | {"expected_total": expected_total}
         asked = None if key is None else Key.of(user_id, key, "create", request)
         async with self._idempotency.turn(asked):
             placed = await self._create(user_id, stay, expected_total, asked, counted=counted)

@@ -3,7 +3,7 @@
 As long as nobody dies in between, all of these do what they should.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from domain.order.pricing import Offer
 from domain.order.settling import Settling
 from domain.order.states import PaymentStatus
 from domain.order.transitions import Transitions
+from domain.together import Together
 from tests.life.bank import Bank
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -35,6 +36,17 @@ async def _nothing(*_: Any, **__: Any) -> None:
     pass
 
 
+async def _alone(placing: Placing, put: Callable[[Together], Awaitable[None]]) -> None:
+    """What belongs to an order, in a transaction of its own."""
+
+    async def work(connection: AsyncConnection) -> None:
+        together = Together(connection)
+        await put(together)
+        await together.send()
+
+    await placing._database.write(work)
+
+
 @_mutant
 def the_nights_are_taken_after_the_order(patch: pytest.MonkeyPatch) -> None:
     take, place = holding.take, Placing.place
@@ -42,7 +54,7 @@ def the_nights_are_taken_after_the_order(patch: pytest.MonkeyPatch) -> None:
     async def place_then_take(self: Placing, user_id: int, offer: Offer, key: Key | None = None) -> Placed:
         placed = await place(self, user_id, offer, key)
         if not placed.replayed:
-            await self._database.write(lambda connection: take(connection, offer.homestay, offer.stay, placed.order.sn))
+            await _alone(self, lambda together: take(together, offer.homestay, offer.stay, placed.order.sn))
         return placed
 
     patch.setattr(holding, "take", _nothing)
@@ -55,7 +67,7 @@ def the_nights_are_taken_before_the_order(patch: pytest.MonkeyPatch) -> None:
 
     async def take_then_place(self: Placing, user_id: int, offer: Offer, key: Key | None = None) -> Placed:
         sn = draw(self._clock.now(), self._rules.zone)
-        await self._database.write(lambda connection: take(connection, offer.homestay, offer.stay, sn))
+        await _alone(self, lambda together: take(together, offer.homestay, offer.stay, sn))
         patch.setattr(numbers, "order_sn", lambda *_: sn)
         return await place(self, user_id, offer, key)
 
@@ -70,7 +82,7 @@ def the_key_is_kept_after_the_order(patch: pytest.MonkeyPatch) -> None:
     async def place_then_keep(self: Placing, user_id: int, offer: Offer, key: Key | None = None) -> Placed:
         placed = await place(self, user_id, offer, key)
         if not placed.replayed:
-            await self._database.write(lambda connection: keep(self._idempotency, connection, key, placed.order.sn))
+            await _alone(self, lambda together: keep(self._idempotency, together, key, placed.order.sn))
         return placed
 
     patch.setattr(Idempotency, "keep", _nothing)

@@ -25,10 +25,13 @@ from workers import migration
 
 # The machine has more than one core.
 AT_ONCE: Final = 2
-# No case has fewer awaits: each is at least one transaction, and a server is asked less often than SQLite's thread.
-LEAST: Final = 8
-# A server's answer comes in one piece or in two, so a case has now and then some awaits less than when it was counted.
+# No case has fewer awaits: an order is looked for by its key, begun and committed, and a server is asked less often
+# than SQLite's thread.
+LEAST: Final = 4
+# A server's answer comes in one piece or in several, so a case has now and then some awaits less than when it was
+# counted: of many a tenth, of few these.
 MISSED: Final = 0.1
+FEW: Final = 2
 # The case in which each commit that is broken into two does harm.
 FOUND_IN: Final = {
     "the_nights_are_taken_after_the_order": "create",
@@ -116,7 +119,8 @@ def test_whoever_dies_at_any_await_leaves_nothing_half_done(
         for moment, burnt in one.points.items():
             counted = one.passed[moment]
             assert counted >= LEAST, f"the fuse does not see the awaits of {one.case}: {counted}"
-            assert burnt >= counted * (1 - MISSED), f"{one.case}: {burnt} of {counted} processes died"
+            least = min(counted * (1 - MISSED), counted - FEW)
+            assert burnt >= least, f"{one.case}: {burnt} of {counted} processes died"
 
 
 @pytest.mark.timeout(600)

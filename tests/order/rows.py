@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.columns import table_of
 from domain.database import Database
@@ -15,6 +16,7 @@ from domain.order.models import HomestayOrder, Order, OrderEvent, OrderRefund
 from domain.order.settling import Settling
 from domain.order.states import CloseReason, SaleUnit, TradeState
 from domain.outbox.models import OutboxLetter
+from domain.together import Together
 from tests.conftest import NOW, PAY_WINDOW
 
 ORDERS: Final = table_of(HomestayOrder)
@@ -65,10 +67,18 @@ def create_row(**named: Any) -> dict[str, Any]:
     }
 
 
+async def add(connection: AsyncConnection, row: dict[str, Any]) -> int:
+    """Stores an order with its first event in a transaction; returns its id."""
+    together = Together(connection)
+    order = await repository.add(together, row, at=NOW)
+    await together.send()
+    return order.number
+
+
 async def add_order(database: Database, **named: Any) -> Order:
     """Stores an order with its first event, and reads it."""
     row = create_row(**named)
-    await database.write(lambda connection: repository.add(connection, row, at=NOW))
+    await database.write(lambda connection: add(connection, row))
     order = await database.read(lambda connection: repository.find(connection, row["sn"]))
     assert order is not None
     return order

@@ -14,7 +14,7 @@ from domain.order.models import Event, Order, OrderEvent
 from domain.order.repository import OrderFilter, Window
 from domain.order.states import CloseReason, SaleUnit, TradeState
 from tests.conftest import NOW
-from tests.order.rows import ORDERS, create_row
+from tests.order.rows import ORDERS, add, create_row
 
 EVENTS: Final = table_of(OrderEvent)
 GUESTS: Final = (7, 8, 2**40)
@@ -56,7 +56,7 @@ async def rows_of(database: Database, statement: sa.Select[Any]) -> list[sa.Row[
 
 
 async def added(database: Database, row: dict[str, Any]) -> int:
-    return await database.write(lambda connection: repository.add(connection, row, at=NOW))
+    return await database.write(lambda connection: add(connection, row))
 
 
 async def found(database: Database, sn: str, user_id: int | None) -> Order | None:

@@ -1,17 +1,15 @@
 """A host changes how a homestay is sold while orders are on their way: a room and a place in it have different keys."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.database import Database
 from domain.errors import DatesUnavailable
 from domain.order import night_repository
-from domain.order.nights import Place
 from domain.order.room import OrderRoom
 from domain.order.states import SaleUnit, TradeState
 from tests.clock import FrozenClock
@@ -37,14 +35,17 @@ class Pause:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.over = asyncio.Event(), asyncio.Event()
-        self._hold = night_repository.hold_all
-        monkeypatch.setattr(night_repository, "hold_all", self._wait)
+        for name in ("hold", "hold_all"):
+            monkeypatch.setattr(night_repository, name, self._waits(getattr(night_repository, name)))
 
-    async def _wait(self, connection: AsyncConnection, places: Sequence[tuple[int, Place, str]]) -> None:
-        if not self.reached.is_set():
-            self.reached.set()
-            await self.over.wait()
-        await self._hold(connection, places)
+    def _waits(self, hold: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def wait(*args: Any) -> None:
+            if not self.reached.is_set():
+                self.reached.set()
+                await self.over.wait()
+            await hold(*args)
+
+        return wait
 
 
 async def place(till: OrderRoom, travel: FakeTravel, guest: int, unit: SaleUnit) -> str | None:

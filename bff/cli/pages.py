@@ -45,6 +45,8 @@ def _below(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:  
     if not inner:
         yield " ".join(words), command
     for name, each in inner.items():
+        if each.hidden:  # for programs of ours
+            continue
         yield from _below(each, (*words, name))
 
 

@@ -66,7 +66,7 @@ class Admission:
         try:
             async with asyncio.timeout(self._receive_within):
                 request = await _Request.of(receive)
-        except TimeoutError:
+        except (TimeoutError, asyncio.CancelledError):  # the latter where the server ends, and waits no longer
             await refuse_late(scope, send, self._receive_within)
             return
         if request.is_gone:

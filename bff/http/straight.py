@@ -76,7 +76,7 @@ class Application(Starlette):
         try:
             async with asyncio.timeout(RECEIVE_WITHIN):
                 body = await _body(receive)
-        except TimeoutError:
+        except (TimeoutError, asyncio.CancelledError):  # the latter where the server ends, and waits no longer
             await refuse_late(scope, answer, RECEIVE_WITHIN)
             return
         if body is None:

@@ -273,7 +273,8 @@ async def outcome(
         json.dumps(answer.data, default=repr),
         [_error(error) for error in answer.errors or ()],
         [*LoggingInfo.ran],
-        [*orders.asked],
+        # As they read: what was asked for may be any object, of this world or of the other.
+        [repr(each) for each in orders.asked],
         cancelled,
     )
 

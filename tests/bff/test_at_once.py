@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import httpx
@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from bff.http.server import HttpServer
 from domain.database import Database
+from domain.mysql_driver import GuardedConnection
 from tests.bff import documents
 from tests.bff.client import ANN, Client, Json, guest
 from tests.bff.documents import stay, stays
@@ -94,25 +95,46 @@ async def test_a_request_that_is_given_up_at_any_moment_leaves_what_its_key_find
 
 
 async def given_up(client: Client, database: Database, wanted: Json, *, at: int) -> bool:
-    """Gives a request up as it runs its statement of this number; False where it had fewer."""
+    """Gives a request up as it asks the database for the time of this number; False where it asked less often."""
     ran = 0
     request = asyncio.create_task(place(client, wanted))
 
-    def count(*_: object) -> None:
+    def count() -> None:
         nonlocal ran
         ran += 1
         if ran == at:
             request.cancel()
 
-    engine = database.engine.sync_engine
-    sa.event.listen(engine, "before_cursor_execute", count)
-    try:
-        await request
-    except asyncio.CancelledError:
-        return True
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", count)
+    with counting(database, count):
+        try:
+            await request
+        except asyncio.CancelledError:
+            return True
     return False
+
+
+@contextmanager
+def counting(database: Database, count: Callable[[], None]) -> Iterator[None]:
+    """Calls this before each statement, and on MySQL before whatever else is sent: not all of it is SQLAlchemy's."""
+    engine = database.engine.sync_engine
+    if engine.dialect.name != "mysql":
+
+        def listener(*_: object) -> None:
+            count()
+
+        sa.event.listen(engine, "before_cursor_execute", listener)
+        yield
+        sa.event.remove(engine, "before_cursor_execute", listener)
+        return
+    sound = GuardedConnection._execute_command
+
+    async def send(connection: GuardedConnection, command: int, sql: str | bytes) -> None:
+        count()
+        await sound(connection, command, sql)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GuardedConnection, "_execute_command", send)
+        yield
 
 
 @pytest.fixture

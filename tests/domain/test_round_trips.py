@@ -58,7 +58,7 @@ async def test_a_read_is_one_question(lonely: Database, asked: list[str]) -> Non
 
 async def test_a_write_is_a_transaction(mariadb: MariaDB, lonely: Database, asked: list[str]) -> None:
     await lonely.write(lambda connection: connection.execute(sa.text("insert into one values (1)")))
-    assert asked == ["BEGIN", "insert into one values (1)", "COMMIT"]
+    assert asked == ["BEGIN;insert into one values (1)", "COMMIT"]
 
     async def fail(connection: AsyncConnection) -> None:
         await connection.execute(sa.text("insert into one values (2)"))
@@ -67,7 +67,7 @@ async def test_a_write_is_a_transaction(mariadb: MariaDB, lonely: Database, aske
     asked.clear()
     with pytest.raises(LookupError):
         await lonely.write(fail)
-    assert asked == ["BEGIN", "insert into one values (2)", "ROLLBACK"]
+    assert asked == ["BEGIN;insert into one values (2)", "ROLLBACK"]
     assert mariadb.query("select number from homestay.one") == [(1,)]
 
 

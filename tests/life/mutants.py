@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import outbox
+from domain.database import Database
 from domain.order import closing, letters, pricing, repository, settling, states
 from domain.order.closing import Closing, Outcome
 from domain.order.models import Order
@@ -192,7 +193,12 @@ def a_stranger_can_have_it(patch: pytest.MonkeyPatch) -> None:
         del user_id
         return await sound(connection, sn)
 
+    async def read(database: Database, sn: str, *, user_id: int) -> Order | None:
+        del user_id
+        return await database.read(lambda connection: sound(connection, sn))
+
     patch.setattr(repository, "find", find)
+    patch.setattr(repository, "read", read)
 
 
 def _misquoted(patch: pytest.MonkeyPatch, quote: Callable[[Homestay, Stay], Quote]) -> None:

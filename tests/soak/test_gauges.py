@@ -57,7 +57,8 @@ def test_a_process_and_its_children_are_read() -> None:
         [
             sys.executable,
             "-c",
-            "import os, time; os.fork(); held = bytearray(30_000_000); print('up', flush=True); time.sleep(60)",
+            # In one piece: two of them write into the same pipe.
+            "import os, time; os.fork(); held = bytearray(30_000_000); os.write(1, b'up\\n'); time.sleep(60)",
         ],
         stdout=subprocess.PIPE,
         start_new_session=True,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import URL, Connection, Dialect, event, make_url
 from sqlalchemy.exc import DBAPIError
@@ -96,23 +96,37 @@ def mistakes_told(connection: Connection | PoolProxiedConnection | None, dialect
     try:
         yield
     except dialect.loaded_dbapi.Error as error:
-        lost = dialect.is_disconnect(error, None, None)
-        if lost and connection is not None:
+        mistake = mistake_of(error, dialect)
+        if mistake.connection_invalidated and connection is not None:
             connection.invalidate(error)
-        raise DBAPIError.instance(
-            "",
-            None,
-            error,
-            dialect.loaded_dbapi.Error,
-            hide_parameters=True,
-            connection_invalidated=lost,
-            dialect=dialect,
-        ) from error
+        raise mistake from error
     except asyncio.CancelledError as error:
         # What comes late would be the answer to another's question.
         if connection is not None:
             connection.invalidate(error)
         raise
+
+
+def mistake_of(error: Exception, dialect: Dialect, text: str = "") -> DBAPIError:
+    """A driver's error as SQLAlchemy tells it, but with none of the values.
+
+    Args:
+        error: the driver's.
+        dialect: what the driver speaks.
+        text: of the statement, without its values.
+    """
+    lost = dialect.is_disconnect(error, None, None)  # type: ignore[arg-type] # the driver's errors declare no types
+    # SQLAlchemy tells other classes of errors that are none of the driver's; this one is.
+    told = DBAPIError.instance(
+        text,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=dialect,
+    )
+    return cast("DBAPIError", told)
 
 
 def _create_sqlite_engine(url: URL) -> AsyncEngine:

@@ -11,9 +11,9 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Dialect, Insert, Select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.engine import mistake_of
 from domain.prepared import Row, Text
 
 Values = Mapping[str, Any]
@@ -153,19 +153,10 @@ class Together:
                     waiting[done].number = number
                 done += 1
         except dialect.loaded_dbapi.Error as error:
-            lost = dialect.is_disconnect(error, None, None)
-            if lost:
+            mistake = mistake_of(error, dialect, texts[done].text if done < len(texts) else _COMMIT)
+            if mistake.connection_invalidated:
                 await self._connection.invalidate(error)
-            # As SQLAlchemy tells it, but with none of the values.
-            raise DBAPIError.instance(
-                texts[done].text if done < len(texts) else _COMMIT,
-                None,
-                error,
-                dialect.loaded_dbapi.Error,
-                hide_parameters=True,
-                connection_invalidated=lost,
-                dialect=dialect,
-            ) from error
+            raise mistake from error
         except asyncio.CancelledError as error:
             # What comes late is nobody's answer.
             await self._connection.invalidate(error)

@@ -108,19 +108,11 @@ def path(field: GraphQLField) -> str | None:
 
 def resolver(field: GraphQLField) -> tuple[Resolve, StrawberryField] | None:
     """The method that a field is, where it is one to be awaited that wants nothing but its object and the Info."""
-    definition = field.extensions.get(DEFINITION)
-    if not isinstance(definition, StrawberryField) or definition.extensions or field.args:
+    found = None if field.args else _method(field)
+    if found is None:
         return None
-    found = definition.base_resolver
-    if getattr(field.resolve, "__qualname__", None) != _ASYNC or found is None:
-        return None
-    function = found.wrapped_func
-    if not inspect.isfunction(function) or not inspect.iscoroutinefunction(function):
-        return None
-    wants = list(inspect.signature(function).parameters)
-    if wants != ["self", "info"] or found.self_parameter is None or found.info_parameter is None:
-        return None
-    return function, definition
+    function, definition, others = found
+    return None if others else (function, definition)
 
 
 def root_resolver(field: GraphQLField) -> tuple[Callable[..., Any], StrawberryField, dict[str, str]] | None:
@@ -129,6 +121,21 @@ def root_resolver(field: GraphQLField) -> tuple[Callable[..., Any], StrawberryFi
     Returns:
         The method, its field, and the method's names of the field's arguments by their names in the schema.
     """
+    found = _method(field)
+    if found is None:
+        return None
+    function, definition, _ = found
+    names: dict[str, str] = {}
+    for name, argument in field.args.items():
+        known = argument.extensions.get(DEFINITION)
+        if not isinstance(known, StrawberryArgument) or argument.out_name not in {None, name}:
+            return None
+        names[name] = known.python_name
+    return function, definition, names
+
+
+def _method(field: GraphQLField) -> tuple[Callable[..., Any], StrawberryField, list[str]] | None:
+    """The method to be awaited that a field is, where it wants its object and the Info; and what else it wants."""
     definition = field.extensions.get(DEFINITION)
     if not isinstance(definition, StrawberryField) or definition.extensions:
         return None
@@ -141,10 +148,4 @@ def root_resolver(field: GraphQLField) -> tuple[Callable[..., Any], StrawberryFi
     wants = list(inspect.signature(function).parameters)
     if wants[:2] != ["self", "info"] or found.self_parameter is None or found.info_parameter is None:
         return None
-    names: dict[str, str] = {}
-    for name, argument in field.args.items():
-        known = argument.extensions.get(DEFINITION)
-        if not isinstance(known, StrawberryArgument) or argument.out_name not in {None, name}:
-            return None
-        names[name] = known.python_name
-    return function, definition, names
+    return function, definition, wants[2:]

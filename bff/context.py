@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -27,9 +27,6 @@ V = TypeVar("V")
 
 # A page has at most 100 orders; more keys in one call would be a mistake.
 _MAX_BATCH: Final = 100
-# Calls to one service that one request may have under way.
-_AT_ONCE: Final = 16
-
 
 EXPIRED: Final = "The token has expired."
 
@@ -148,16 +145,20 @@ class Loaders:
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
+        self._payments: dict[str, asyncio.Future[Payment | None]] = {}
 
     @cached_property
     def homestay(self) -> DataLoader[int, Homestay | None]:
         """Homestays by number; each is asked for once however many orders name it."""
         return SharedLoader(self._homestays, max_batch_size=_MAX_BATCH)
 
-    @cached_property
-    def payment(self) -> DataLoader[str, Payment | None]:
-        """Payments by their order's sn."""
-        return SharedLoader(self._payments, max_batch_size=_MAX_BATCH)
+    def payment(self, order_sn: str) -> Awaitable[Payment | None]:
+        """The payment of an order, asked for once. What is asked for together is no matter of one request alone."""
+        asked = self._payments.get(order_sn)
+        if asked is None or asked.cancelled():
+            asked = self._payments[order_sn] = asyncio.ensure_future(self._orders.payment(order_sn))
+        # As `SharedLoader` does it.
+        return asyncio.shield(asked)
 
     @cached_property
     def history(self) -> DataLoader[str, list[Event]]:
@@ -176,9 +177,6 @@ class Loaders:
     async def _homestays(self, keys: list[int]) -> list[Homestay | BaseException | None]:
         return [*await self._orders.homestays(keys)]
 
-    async def _payments(self, keys: list[str]) -> list[Payment | BaseException | None]:
-        return await _each(self._orders.payment, keys)
-
     async def _histories(self, keys: list[str]) -> list[list[Event]]:
         steps: defaultdict[str, list[Event]] = defaultdict(list)
         for event in await self._orders.history(keys):
@@ -188,19 +186,3 @@ class Loaders:
     async def _taken(self, keys: list[Range]) -> list[Taken]:
         taken = await self._orders.taken(set(keys))
         return [taken[homestay_id] for homestay_id, *_ in keys]
-
-
-async def _each(ask: Callable[[K], Awaitable[V]], keys: list[K]) -> list[V | BaseException]:
-    """Asks for each key; one that fails takes only its own answer with it."""
-    if len(keys) == 1:
-        try:
-            return [await ask(keys[0])]
-        except Exception as error:  # noqa: BLE001 -- it is told where the answer is wanted
-            return [error]
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(key: K) -> V:
-        async with gate:
-            return await ask(key)
-
-    return await asyncio.gather(*(one(key) for key in keys), return_exceptions=True)

@@ -50,5 +50,20 @@ def within(limit: float) -> float:
     return limit if left is None else min(limit, left)
 
 
+def end_of(limit: float) -> float:
+    """When something must be over that may take so many seconds by itself, on the loop's clock."""
+    end, outer = _now() + limit, _ENDS.get()
+    return end if outer is None else min(end, outer)
+
+
+def set_end(end: float) -> None:
+    """Gives what a task does until then, whatever is left to whoever began it: for one that works for several.
+
+    Args:
+        end: on the loop's clock.
+    """
+    _ENDS.set(end)
+
+
 def _now() -> float:
     return asyncio.get_running_loop().time()

@@ -87,6 +87,13 @@ class Unimplemented(UpstreamUnavailable):
     """The peer is the existing service, or an older one of ours, and lacks this method."""
 
 
+class Refused(UpstreamUnavailable):
+    """The service did not take the question as it was put, or its answer is longer than we take.
+
+    Of several things that are asked for at once, one may be to blame.
+    """
+
+
 async def ask(
     guard: Guard,
     method: "aio.UnaryUnaryMultiCallable[Request, Response]",
@@ -109,6 +116,7 @@ async def ask(
     Raises:
         UpstreamUnavailable: it could not be asked in time, or refused.
         Unimplemented: it does not know the method.
+        Refused: it does not take this request, or its answer is too long.
     """
     name = calls.name_of(method)
     with calls.entering(name):
@@ -125,6 +133,8 @@ async def ask(
                 return None
             case grpc.StatusCode.UNIMPLEMENTED:
                 raise Unimplemented(guard.upstream, f"it lacks a method: {error.details()}") from error
+            case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.RESOURCE_EXHAUSTED as code:
+                raise Refused(guard.upstream, f"{code.name}: {error.details()}") from error
             case code:
                 raise UpstreamUnavailable(guard.upstream, f"{code.name}: {error.details()}") from error
     finally:

@@ -200,7 +200,7 @@ class HomestayOrder(Node):
         # An order that waits has not been paid; asking would cost a call and tell nothing.
         if self.order.trade_state is TradeState.WAIT_PAY:
             return None
-        payment = await info.context.loaders.payment.load(self.order.sn)
+        payment = await info.context.loaders.payment(self.order.sn)
         if payment is None or payment.status not in {PaymentStatus.SUCCESS, PaymentStatus.REFUNDED}:
             return None
         return OrderPayment.of(payment)

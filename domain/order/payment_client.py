@@ -1,7 +1,7 @@
 """The payment service as orders see it: gRPC, a deadline on every call, answers checked before use."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -10,6 +10,7 @@ from grpc import aio
 
 from domain import deadline, money, rpc
 from domain.errors import InvalidInput, UpstreamUnavailable
+from domain.gathered import Gathered
 from domain.money import Fen
 from domain.order.ports import ChangedPayment, Payment
 from domain.order.states import PaymentStatus
@@ -57,6 +58,14 @@ class PaymentClient:
         self._guard = rpc.guard(_PAYMENT, channel)
         # By a method's request: until when the loop's clock takes it for lacking.
         self._lacking: dict[type[Message], float] = {}
+        self._of_order = Gathered(
+            _PAYMENT,
+            self._one,
+            self._first_of_each,
+            knows_several=lambda: self._may_know(payment_pb2.GetPaymentsByOrderSnsReq),
+            most=ORDERS_AT_ONCE,
+            limit=READ_DEADLINE,
+        )
 
     async def open(self, *, order_sn: str, user_id: int, total: Fen, pay_before: datetime) -> Payment:
         """Opens the one payment of an order, or finds it again.
@@ -91,26 +100,15 @@ class PaymentClient:
             raise UpstreamUnavailable(_PAYMENT, "it does not know the payment that it opened")
         return payment
 
-    async def of_order(self, order_sn: str) -> Payment | None:
+    def of_order(self, order_sn: str) -> Awaitable[Payment | None]:
         """The payment of an order that matters now; of the existing service, only a paid or refunded one.
+
+        It is asked for together with what others want to know at the same time.
 
         Raises:
             UpstreamUnavailable: it could not be asked in time, or its answer makes no sense.
         """
-        answer: payment_pb2.GetPaymentByOrderSnResp | payment_pb2.GetPaymentSuccessRefundByOrderSnResp | None
-        with deadline.budget(READ_DEADLINE):
-            try:
-                answer = await self._ask_newer(
-                    self._payment.GetPaymentByOrderSn, payment_pb2.GetPaymentByOrderSnReq(orderSn=order_sn)
-                )
-            except rpc.Unimplemented:
-                answer = await rpc.ask(
-                    self._guard,
-                    self._payment.GetPaymentSuccessRefundByOrderSn,
-                    payment_pb2.GetPaymentSuccessRefundByOrderSnReq(orderSn=order_sn),
-                    deadline=READ_DEADLINE,
-                )
-        return None if answer is None else _payment_or_none(answer.paymentDetail, order_sn)
+        return self._of_order.ask(order_sn)
 
     async def of_orders(self, order_sns: Sequence[str]) -> dict[str, list[Payment]]:
         """All payments of these orders, the one that matters most first; of an older service, only that one.
@@ -185,27 +183,59 @@ class PaymentClient:
             raise nonsense(_PAYMENT, answer)
         return True
 
+    async def _one(self, order_sn: str) -> Payment | None:
+        answer: payment_pb2.GetPaymentByOrderSnResp | payment_pb2.GetPaymentSuccessRefundByOrderSnResp | None
+        with deadline.budget(READ_DEADLINE):
+            try:
+                answer = await self._ask_newer(
+                    self._payment.GetPaymentByOrderSn, payment_pb2.GetPaymentByOrderSnReq(orderSn=order_sn)
+                )
+            except rpc.Unimplemented:
+                answer = await rpc.ask(
+                    self._guard,
+                    self._payment.GetPaymentSuccessRefundByOrderSn,
+                    payment_pb2.GetPaymentSuccessRefundByOrderSnReq(orderSn=order_sn),
+                    deadline=READ_DEADLINE,
+                )
+        return None if answer is None else _payment_or_none(answer.paymentDetail, order_sn)
+
+    async def _first_of_each(self, order_sns: list[str]) -> Mapping[str, Payment | Exception | None]:
+        """Of each order the payment that matters most, or why its payments make no sense."""
+        found: dict[str, Payment | Exception | None] = dict.fromkeys(order_sns)
+        for detail in (await self._ask_together(order_sns)).paymentDetails:
+            # The first one is it. One that makes no sense says nothing of other orders.
+            if found[detail.orderSn] is None:
+                try:
+                    found[detail.orderSn] = _payment(detail, detail.orderSn)
+                except UpstreamUnavailable as error:
+                    found[detail.orderSn] = error
+        return found
+
     async def _together(self, order_sns: Sequence[str]) -> dict[str, list[Payment]]:
         found: dict[str, list[Payment]] = {order_sn: [] for order_sn in order_sns}
         for start in range(0, len(order_sns), ORDERS_AT_ONCE):
             asked = order_sns[start : start + ORDERS_AT_ONCE]
-            answer = await self._ask_newer(
-                self._payment.GetPaymentsByOrderSns, payment_pb2.GetPaymentsByOrderSnsReq(orderSns=asked)
-            )
-            if answer is None:
-                raise UpstreamUnavailable(_PAYMENT, "it knows no payments of orders")
-            for detail in answer.paymentDetails:
-                if detail.orderSn not in asked:
-                    raise nonsense(_PAYMENT, answer)
+            for detail in (await self._ask_together(asked)).paymentDetails:
                 found[detail.orderSn].append(_payment(detail, detail.orderSn))
         return found
+
+    async def _ask_together(self, order_sns: Sequence[str]) -> payment_pb2.GetPaymentsByOrderSnsResp:
+        answer = await self._ask_newer(
+            self._payment.GetPaymentsByOrderSns, payment_pb2.GetPaymentsByOrderSnsReq(orderSns=order_sns)
+        )
+        if answer is None:
+            raise UpstreamUnavailable(_PAYMENT, "it knows no payments of orders")
+        # Whose payment it would be is anybody's guess.
+        if not {detail.orderSn for detail in answer.paymentDetails} <= set(order_sns):
+            raise nonsense(_PAYMENT, answer)
+        return answer
 
     async def _one_by_one(self, order_sns: Sequence[str]) -> dict[str, list[Payment]]:
         gate = asyncio.Semaphore(SINGLES_AT_ONCE)
 
         async def ask(order_sn: str) -> Payment | None:
             async with gate:
-                return await self.of_order(order_sn)
+                return await self._one(order_sn)
 
         try:
             async with asyncio.timeout(SINGLES_DEADLINE), asyncio.TaskGroup() as questions:
@@ -229,14 +259,17 @@ class PaymentClient:
             Unimplemented: it lacks it, or lacked it a moment ago.
             UpstreamUnavailable: it could not be asked in time.
         """
-        now = asyncio.get_running_loop().time
-        if now() < self._lacking.get(type(request), 0):
+        if not self._may_know(type(request)):
             raise rpc.Unimplemented(_PAYMENT, "it lacked a method a moment ago")
         try:
             return await rpc.ask(self._guard, method, request, deadline=READ_DEADLINE)
         except rpc.Unimplemented:
-            self._lacking[type(request)] = now() + ASK_AGAIN_AFTER
+            self._lacking[type(request)] = asyncio.get_running_loop().time() + ASK_AGAIN_AFTER
             raise
+
+    def _may_know(self, request: type[Message]) -> bool:
+        until = self._lacking.get(request)
+        return until is None or asyncio.get_running_loop().time() >= until
 
 
 def _payment_or_none(answer: payment_pb2.PaymentDetail, order_sn: str) -> Payment | None:

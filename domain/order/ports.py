@@ -1,6 +1,6 @@
 """What an order needs of others: the travel and payment services, and somebody who watches the clock."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,7 +84,7 @@ class ChangedPayment:
 class Travel(Protocol):
     """The travel service."""
 
-    async def homestay(self, homestay_id: int) -> Homestay | None:
+    def homestay(self, homestay_id: int) -> Awaitable[Homestay | None]:
         """The homestay, or None where there is none.
 
         Raises:
@@ -108,7 +108,7 @@ class Payments(Protocol):
         """Opens the one payment of an order, or finds it again."""
         ...
 
-    async def of_order(self, order_sn: str) -> Payment | None:
+    def of_order(self, order_sn: str) -> Awaitable[Payment | None]:
         """The payment of an order that matters now: paid, refunded or open, else the last that failed."""
         ...
 

@@ -4,7 +4,7 @@ Each use case refuses bad input first, asks other services next with no transact
 and tells the timer after the commit.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import fields
 from datetime import date
 from typing import Final
@@ -160,13 +160,13 @@ class Orders:
         """The steps of these orders, oldest first. The caller has shown that they are the guest's."""
         return await self._database.read(lambda connection: repository.events(connection, sns))
 
-    async def payment(self, sn: str) -> Payment | None:
+    def payment(self, sn: str) -> Awaitable[Payment | None]:
         """The payment of an order. The caller has shown that the order is the guest's.
 
         Raises:
             UpstreamUnavailable: the payment service can't be asked.
         """
-        return await self._payments.of_order(sn)
+        return self._payments.of_order(sn)
 
     async def cancel(self, user_id: int, sn: str, *, key: str | None = None) -> Order:
         """Gives up an unpaid order. One that the guest has given up already is answered again as it is.

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from benchmarks.edge.rows import Rows
+from benchmarks.edge.upstreams import SINGLE_QUESTIONS
 from domain.database import Database
 from domain.engine import create_engine
 from tests.servers import MariaDB, Process, Redis, free_port
@@ -87,7 +88,7 @@ class Stage:
         self.upstreams = self._stack.enter_context(
             Process(
                 [sys.executable, "-m", "benchmarks.edge.upstreams"],
-                env=self.environment,
+                env=self.environment | {SINGLE_QUESTIONS: os.environ.get(SINGLE_QUESTIONS, "")},
                 cwd=ROOT,
                 ready=re.compile("upstreams ready"),
             )

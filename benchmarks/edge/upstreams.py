@@ -1,15 +1,20 @@
 """The travel and payment services that every contender asks: the reference services, remembering their answers.
 
 A reference service reads its table for each question, and would be the slowest part of every request: what is measured
-would be it, and not who asks. So what it answered once it answers from memory, in the same bytes on the same wire.
+would be it, and not who asks. So what it answered once it answers from memory, in the same bytes on the same wire. What
+is asked for together is put together from what it says of each. Ours asks so for what several requests want at once; a
+peer may, where that fits it.
 
     python -m benchmarks.edge.upstreams        (addresses and database as `homestay travel-rpc` has them)
+
+With BENCHMARK_SINGLE_QUESTIONS set it lacks these methods, as the existing services do: everybody has to ask for each
+thing by itself then, and what asking together saves is the difference.
 """
 
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -32,13 +37,33 @@ from workers.clock import SystemClock
 
 # Questions that have one answer as long as nobody writes, and in this run nobody does.
 REMEMBERED: Final = frozenset({"homestayDetail", "GetPaymentByOrderSn"})
+# Questions about several things, as the questions about each of them.
+TOGETHER: Final[dict[str, Callable[[bytes], Iterable[Message]]]] = {
+    "homestayDetails": lambda asked: (
+        travel_pb2.HomestayDetailReq(id=each) for each in travel_pb2.HomestayDetailsReq.FromString(asked).ids
+    ),
+    "GetPaymentsByOrderSns": lambda asked: (
+        payment_pb2.GetPaymentByOrderSnReq(orderSn=each)
+        for each in payment_pb2.GetPaymentsByOrderSnsReq.FromString(asked).orderSns
+    ),
+}
+SINGLE_QUESTIONS: Final = "BENCHMARK_SINGLE_QUESTIONS"
 AT_ONCE: Final = 500
 
 Answer = Callable[[bytes, Any], Awaitable[bytes]]
 
 
-def remembering(service: object, descriptor: ServiceDescriptor, memory: dict[bytes, bytes]) -> grpc.GenericRpcHandler:
-    """A service's methods, bytes to bytes, those of `REMEMBERED` answered from `memory` where they are known there."""
+def remembering(
+    service: object, descriptor: ServiceDescriptor, memory: dict[bytes, bytes], *, singles: bool = False
+) -> grpc.GenericRpcHandler:
+    """A service's methods, bytes to bytes, answered from `memory` where what they are asked is known there.
+
+    Args:
+        service: answers what is not known.
+        descriptor: names its methods.
+        memory: answers of `REMEMBERED` by their questions.
+        singles: whether it lacks the methods of `TOGETHER`.
+    """
 
     def method(name: str, request: type[Message]) -> Answer:
         really = getattr(service, name)
@@ -50,17 +75,22 @@ def remembering(service: object, descriptor: ServiceDescriptor, memory: dict[byt
             memory[asked] = told
             return bytes(told)
 
+        async def together(asked: bytes, context: Any) -> bytes:  # noqa: ANN401
+            known = [memory.get(each.SerializeToString()) for each in TOGETHER[name](asked)]
+            # Each answer is one field, and the answer to all of them repeats that field.
+            return await plain(asked, context) if None in known else b"".join(filter(None, known))
+
         async def plain(asked: bytes, context: Any) -> bytes:  # noqa: ANN401
             return bytes((await really(request.FromString(asked), context)).SerializeToString())
 
-        return answer if name in REMEMBERED else plain
+        return answer if name in REMEMBERED else together if name in TOGETHER else plain
 
     return grpc.method_handlers_generic_handler(
         descriptor.full_name,
         {
             each.name: grpc.unary_unary_rpc_method_handler(method(each.name, GetMessageClass(each.input_type)))
             for each in descriptor.methods
-            if hasattr(service, each.name)
+            if hasattr(service, each.name) and not (singles and each.name in TOGETHER)
         },
     )
 
@@ -99,7 +129,7 @@ def _paid(url: str) -> list[str]:
         return [sn for (sn,) in cursor.fetchall()]
 
 
-async def serve(url: str, travel_address: str, payment_address: str) -> None:
+async def serve(url: str, travel_address: str, payment_address: str, *, singles: bool = False) -> None:
     """Learns, then serves until it is ended."""
     database = Database(create_engine(url))
     travel = TravelService(database)
@@ -115,7 +145,7 @@ async def serve(url: str, travel_address: str, payment_address: str) -> None:
         ),
     ):
         server = aio.server()
-        server.add_generic_rpc_handlers((remembering(service, descriptor, memory),))
+        server.add_generic_rpc_handlers((remembering(service, descriptor, memory, singles=singles),))
         server.add_insecure_port(address)
         await server.start()
         servers.append(server)
@@ -129,5 +159,6 @@ if __name__ == "__main__":
             os.environ["HOMESTAY_DATABASE_URL"],
             os.environ["HOMESTAY_TRAVEL_ADDR"],
             os.environ["HOMESTAY_PAYMENT_ADDR"],
+            singles=bool(os.environ.get(SINGLE_QUESTIONS)),
         )
     )

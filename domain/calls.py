@@ -1,13 +1,12 @@
 """What a gRPC call leaves for those who watch, on either side."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any, Final
 
-from grpc import aio
+from prometheus_client import Histogram
 
 from domain import tracing
-from domain.errors import UpstreamUnavailable
 from domain.figures import UPSTREAM
 from domain.tracing import Kind, Span
 
@@ -15,45 +14,45 @@ from domain.tracing import Kind, Span
 _HEALTH: Final = "/grpc.health."
 
 
-def name_of(method: object) -> str:
-    """A stub's method as the wire has it, e.g. `/pb.travel/homestayDetail`; gRPC gives it no public name."""
+class Method:
+    """A method of another service, as those who watch know it.
+
+    Args:
+        name: as the wire has it, e.g. `/pb.travel/homestayDetail`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._series: dict[str, Histogram] = {}
+
+    def count(self, outcome: str, seconds: float = 0.0) -> None:
+        """Counts a call that was made, or one that had no turn.
+
+        Args:
+            outcome: what came of it.
+            seconds: that it took.
+        """
+        series = self._series.get(outcome)
+        if series is None:
+            series = self._series[outcome] = UPSTREAM.labels(*_parts(self._name), outcome)
+        series.observe(seconds)
+
+    def asking(self) -> AbstractContextManager[Span]:
+        """Around a call, which is a step of whoever makes it."""
+        return _span(self._name, Kind.CLIENT, None)
+
+
+@cache
+def method_of(wire_name: bytes) -> Method:
+    """The method of this name: there are as many as services have."""
+    return Method(wire_name.decode())
+
+
+def named(method: object) -> Method:
+    """A stub's method; gRPC gives its name no public place."""
     while not isinstance(method, bytes):
         method = getattr(method, "_method", b"")
-    return method.decode()
-
-
-@contextmanager
-def asking(method: str) -> Iterator[None]:
-    """Around a call of another service.
-
-    Args:
-        method: as the wire has it.
-    """
-    outcome = "given_up"
-    with UPSTREAM.time() as timer:
-        try:
-            with _span(method, Kind.CLIENT, None):
-                yield
-            outcome = "ok"
-        except aio.AioRpcError as error:
-            outcome = error.code().name.lower()
-            raise
-        finally:
-            timer.labels(*_parts(method), outcome)
-
-
-@contextmanager
-def entering(method: str) -> Iterator[None]:
-    """Around the wait for a turn to ask: one that does not come is counted, too.
-
-    Args:
-        method: as the wire has it.
-    """
-    try:
-        yield
-    except UpstreamUnavailable:
-        UPSTREAM.labels(*_parts(method), "not_asked").observe(0)
-        raise
+    return method_of(method)
 
 
 def answering(method: str, context: Any) -> AbstractContextManager[Span]:  # noqa: ANN401 -- gRPC's own

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from time import perf_counter
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import grpc
@@ -118,16 +119,20 @@ async def ask(
         Unimplemented: it does not know the method.
         Refused: it does not take this request, or its answer is too long.
     """
-    name = calls.name_of(method)
-    with calls.entering(name):
-        left = await guard.enter(deadline)
-    slow: bool | None = None
+    asked = calls.named(method)
     try:
-        with calls.asking(name):
+        left = await guard.enter(deadline)
+    except UpstreamUnavailable:
+        asked.count("not_asked")
+        raise
+    slow: bool | None = None
+    outcome, begun = "given_up", perf_counter()
+    try:
+        with asked.asking():
             answer: Response | None = await method(request, timeout=left, metadata=[*tracing.carrier().items()])
-        slow = False
+        slow, outcome = False, "ok"
     except aio.AioRpcError as error:
-        slow = _is_slow(error, left)
+        slow, outcome = _is_slow(error, left), error.code().name.lower()
         match error.code():
             case grpc.StatusCode.NOT_FOUND:
                 return None
@@ -138,6 +143,7 @@ async def ask(
             case code:
                 raise UpstreamUnavailable(guard.upstream, f"{code.name}: {error.details()}") from error
     finally:
+        asked.count(outcome, perf_counter() - begun)
         guard.leave(slow=slow)
     if answer is None:
         # gRPC's way of saying that the bytes were no such message.

@@ -98,6 +98,8 @@ class TravelClient:
             if homestay.id not in found:
                 return dict.fromkeys(homestay_ids, nonsense(_TRAVEL, homestay))
             try:
+                if found[homestay.id] is not None:
+                    raise nonsense(_TRAVEL, homestay)
                 found[homestay.id] = _homestay(homestay)
             except UpstreamUnavailable as error:
                 found[homestay.id] = error

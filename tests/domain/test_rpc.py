@@ -11,7 +11,7 @@ from grpc import aio
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from domain import calls, rpc
+from domain import rpc
 from domain.deadline import budget
 from domain.errors import (
     AnnouncementRefused,
@@ -203,11 +203,12 @@ async def test_calls_are_counted_by_what_came_of_them() -> None:
     assert [made(outcome) for outcome in outcomes] == [count + 1 for count in before]
 
 
-def test_a_call_that_is_not_made_is_counted_too() -> None:
+async def test_a_call_that_is_not_made_is_counted_too() -> None:
     labels = {"service": "pb.travel", "method": "homestayDetail", "outcome": "not_asked"}
     before = REGISTRY.get_sample_value("homestay_upstream_seconds_count", labels) or 0.0
-    with pytest.raises(UpstreamUnavailable), calls.entering("/pb.travel/homestayDetail"):
-        raise UpstreamUnavailable("travel", "left alone")
+    async with serving(Flaky(0)) as channel:
+        with budget(0), pytest.raises(UpstreamUnavailable):
+            await ask(channel)
     assert REGISTRY.get_sample_value("homestay_upstream_seconds_count", labels) == before + 1
 
 

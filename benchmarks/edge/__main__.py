@@ -3,6 +3,9 @@
 MariaDB (it flushes at each commit), Redis (it keeps its log), the upstreams and wrk share core 1; each contender has
 core 0 while it is its turn. All answers are compared before anything is measured, and after.
 
+Ours asks the upstreams in one call for what several requests want at once. With BENCHMARK_SINGLE_QUESTIONS=1 the
+upstreams lack the methods for that, and it asks for each thing by itself, as the peers do.
+
     python -m benchmarks.edge [--quick] [--only detail|list|live|create|mix|scale|cores] [--write docs/performance.md]
 """
 

@@ -16,9 +16,11 @@ turn, in [{figures}]({figures}).
 One process of each contender on one core; MariaDB, which flushes at each commit, Redis, the travel and payment services
 and wrk share the other. Contenders take turns, A B … B A, and figures are medians of all turns. Every contender checks
 the same tokens, reads the same rows, asks the same services, and gives the same answer, compared as JSON before and
-after. Ours runs as in production, with tokens, limits, request ids and `/metrics`; the others do what the operation
-needs and no more. `core busy` says whether it was the contender that set the pace; CPU is that of all its processes, a
-request, and the figure to trust where the machine was not alone.
+after. The services take several questions in one call: ours asks so for what several requests want at once
+([decision 24](decisions/0024-gathered-questions.md)), the peers ask for each thing by itself. Ours runs as in
+production, with tokens, limits, request ids and `/metrics`; the others do what the operation needs and no more. `core
+busy` says whether it was the contender that set the pace; CPU is that of all its processes, a request, and the figure
+to trust where the machine was not alone.
 
 ![Requests a second]({chart})
 """

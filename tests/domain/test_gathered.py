@@ -15,6 +15,8 @@ from domain.rpc import Refused, Unimplemented
 from tests.spans import keeping
 
 LIMIT: Final = 1.0
+# Seconds, after which something hangs.
+PATIENTLY: Final = 5.0
 
 
 class Service:
@@ -184,7 +186,7 @@ async def test_each_waits_for_as_long_as_it_has_time_and_the_call_for_as_long_as
         hasty = service.gathered.ask("a")
     (patient,) = service.ask("b")
     with pytest.raises(UpstreamUnavailable) as failure:
-        await hasty
+        await asyncio.wait_for(hasty, PATIENTLY)
     assert failure.value.upstream == "travel"
     assert 0.04 < asyncio.get_running_loop().time() - started < LIMIT / 2
     service.answers.set()
@@ -202,11 +204,11 @@ async def test_who_comes_late_waits_no_longer_than_its_own_time() -> None:
     with deadline.budget(0.2):
         late = service.gathered.ask("b")
     with pytest.raises(UpstreamUnavailable):
-        await late
+        await asyncio.wait_for(late, PATIENTLY)
     assert asyncio.get_running_loop().time() - started < LIMIT / 2
     assert not first.done()
     with pytest.raises(UpstreamUnavailable):
-        await first
+        await asyncio.wait_for(first, PATIENTLY)
     assert asyncio.get_running_loop().time() - started < 2 * LIMIT
     service.answers.set()
     assert await service.gathered.ask("c") == "c by call 3"
@@ -272,7 +274,7 @@ async def test_a_call_that_is_ended_ends_the_questions_in_it() -> None:
     await turns()
     (call,) = service.gathered._calls
     call.cancel()
-    await asyncio.wait(asked)
+    await asyncio.wait(asked, timeout=PATIENTLY)
     assert all(each.cancelled() for each in asked)
     service.answers.set()
     assert await service.gathered.ask("c") == "c by call 2"
@@ -292,8 +294,11 @@ async def test_nothing_is_kept_of_what_was_answered_or_given_up(unheard: Callabl
     await asyncio.sleep(0.05)
     service.answers.set()
     await asked[0]
-    await asyncio.sleep(LIMIT + 0.1)
+    await asyncio.sleep(0)
     kept = service.gathered
+    # Whom nobody asked for any more is forgotten with the next look.
+    assert [each.key for each in kept._open] == ["e"]
+    await asyncio.sleep(LIMIT + 0.1)
     assert not any((kept._open, kept._waiting, kept._alone, kept._calls, kept._awaited, kept._watch))
     del asked, waiting
 
@@ -320,6 +325,26 @@ async def test_each_has_the_question_among_its_steps() -> None:
     assert [link.context.span_id for link in call.links] == [
         context.span_id for key in "bc" if (context := guests[key]) is not None
     ]
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_call_that_had_to_wait_is_a_step_of_those_in_it() -> None:
+    service = Service(answers=False)
+
+    async def guest(key: str) -> None:
+        with tracing.span(f"guest {key}", parent={}):
+            await service.gathered.ask(key)
+
+    with keeping() as kept:
+        guests = [asyncio.create_task(guest("a"))]
+        await turns()
+        guests += [asyncio.create_task(guest(key)) for key in "bc"]
+        await turns()
+        service.answers.set()
+        await asyncio.wait(guests, timeout=PATIENTLY)
+        await turns()
+    parents = {step.parent.span_id for step in kept.all("ask travel together") if step.parent}
+    assert parents == {context.span_id for key in "bc" if (context := kept.one(f"guest {key}").context)}
 
 
 def test_those_that_are_asked_for_alone_leave_room_before_the_guard() -> None:

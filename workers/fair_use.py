@@ -32,8 +32,8 @@ CONNECTIONS: Final = 20
 # Guests in one question: Redis does nothing else meanwhile.
 AT_ONCE: Final = 100
 _PREFIX: Final = "homestay.creates:LIMITER/"
-# Of each guest the instants of the last attempts, the newest first, by Redis' own clock. Who has come as often as one may
-# within the window is told the seconds until the oldest of those attempts leaves it; numbers would lose fractions.
+# Of each guest the instants of the last attempts, the newest first, by Redis' own clock. Who has come as often as one
+# may is told the seconds until the oldest of those attempts leaves the window; numbers would lose fractions.
 _HIT: Final = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000

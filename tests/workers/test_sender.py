@@ -51,7 +51,7 @@ async def test_a_message_that_can_not_be_sent_is_counted_and_the_next_one_goes_o
     await sender.start()
     broker.fails = True
     sender.close_unpaid("HSO1", after=1)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(sender_module.COMPANY + 0.1)
     broker.fails = False
     sender.close_unpaid("HSO2", after=1)
     await sender.stop()

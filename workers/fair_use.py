@@ -19,8 +19,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from domain.errors import RateLimited
-from domain.gathered import Gathered
 from domain.order.ports import FairUse, NoLimit
+from domain.shared_question import SharedQuestion
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +105,7 @@ class SharedCount:
     def __init__(self, limit: int, redis: Redis) -> None:
         self._limit = limit
         self._hit_there: Callable[..., Awaitable[Any]] = redis.register_script(_HIT)
-        self._gathered: Gathered[int, float] = Gathered(self._hit, AT_ONCE)
+        self._question: SharedQuestion[int, float] = SharedQuestion(self._hit, AT_ONCE)
 
     async def hit(self, user_id: int) -> float:
         """Counts an attempt and returns 0, or returns the seconds until there may be one again.
@@ -116,7 +116,7 @@ class SharedCount:
         """
         # What is left is only the wait: redis-py may take long to end after it was cancelled.
         async with asyncio.timeout(PATIENCE):
-            return await self._gathered.ask(user_id)
+            return await self._question.ask(user_id)
 
     async def _hit(self, user_ids: Sequence[int]) -> Sequence[float]:
         keys = [f"{_PREFIX}{user_id}/{self._limit}/1/minute" for user_id in user_ids]
@@ -124,7 +124,7 @@ class SharedCount:
 
     async def close(self) -> None:
         """Waits for the questions that nobody waits for any more; each ends by its own time limit."""
-        await self._gathered.close()
+        await self._question.close()
 
 
 class AttemptsPerMinute:

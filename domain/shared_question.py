@@ -9,8 +9,8 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
-class Gathered(Generic[Q, A]):
-    """Asks together what was asked in one turn of the loop; a single question waits for no other.
+class SharedQuestion(Generic[Q, A]):
+    """What is asked in one turn of the loop is asked together; what is asked alone waits for no other.
 
     Args:
         ask: asks all of these, and returns an answer to each, in their order. What it raises, each caller is told.

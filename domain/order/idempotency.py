@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, NamedTuple, Self
@@ -34,6 +34,7 @@ KEPT: Final = timedelta(hours=24)
 MAX_LENGTH: Final = 64
 # How many keys are looked for by one statement.
 AT_ONCE: Final = (1, 2, 4, 8, 16, 32)
+_NO_TURN: Final = nullcontext()
 # Made once, and kept as it is: a repeat is known by these words, also where another version wrote them down.
 _SAID: Final = json.JSONEncoder(sort_keys=True, default=str)
 
@@ -81,7 +82,7 @@ class Idempotency:
         self._clock = clock
         self._too_old = _KEYS.c.created_at < clock.sql_now(ago=KEPT)
         # One for each number of keys that are looked for at once.
-        self._look_for = {number: Prepared("find", self._kept_statement(number)) for number in AT_ONCE}
+        self._look_for = {number: Prepared("find", self.kept_statement(number)) for number in AT_ONCE}
         self._question: SharedQuestion[Key, _Kept | None] = SharedQuestion(self._kept, max(AT_ONCE))
         self._keep = Statement(insert(_KEYS).values(created_at=clock.sql_now()))
         self._turns: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
@@ -119,8 +120,8 @@ class Idempotency:
         found = {(user_id, key_hash): _Kept(*kept) for user_id, key_hash, *kept in rows}
         return [found.get((key.user_id, key.key_hash)) for key in keys]
 
-    def _kept_statement(self, number: int) -> Select[Any]:
-        """What is kept of so many keys."""
+    def kept_statement(self, number: int) -> Select[Any]:
+        """The statement that looks for so many keys, so that a test can ask the database how it would run it."""
         return select(_KEYS.c.user_id, _KEYS.c.key_hash, _KEYS.c.order_sn, _KEYS.c.request_hash, self._too_old).where(
             or_(
                 *(
@@ -139,19 +140,15 @@ class Idempotency:
             values = {"user_id": key.user_id, "key_hash": key.key_hash, "request_hash": key.request_hash}
             together.put(self._keep, {**values, "order_sn": order_sn})
 
-    @asynccontextmanager
-    async def turn(self, key: Key | None) -> AsyncIterator[None]:
+    def turn(self, key: Key | None) -> AbstractAsyncContextManager[None]:
         """Lets requests with one key in one at a time, as far as they meet in this process.
 
         Those that come after the first find what it led to: they take no place among a guest's attempts, and no
         connection while they wait. Between processes it is the key's row that decides.
         """
         if key is None:
-            yield
-            return
-        lock = self._turns.setdefault((key.user_id, key.key_hash), asyncio.Lock())
-        async with lock:
-            yield
+            return _NO_TURN
+        return self._turns.setdefault((key.user_id, key.key_hash), asyncio.Lock())
 
     @asynccontextmanager
     async def claimed(self, key: Key | None, order_sn: str) -> AsyncIterator[bool]:

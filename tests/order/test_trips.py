@@ -23,6 +23,8 @@ from tests.plans import plan
 
 KEYS = table_of(IdempotencyKey)
 MANY = 40
+# SQLite is no trip away, and tells its plans in other words.
+a_server = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 
 
 @pytest.fixture
@@ -32,10 +34,8 @@ def room(database: Database, clock: FrozenClock, travel: FakeTravel) -> OrderRoo
 
 
 @pytest.fixture
-def asked(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """All that is sent to the server."""
-    if database.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite is no trip away")
     sent: list[str] = []
     sound = GuardedConnection._execute_command
 
@@ -47,6 +47,7 @@ def asked(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return sent
 
 
+@a_server
 @pytest.mark.parametrize(("unit", "trips"), [(SaleUnit.ROOM, 1), (SaleUnit.PERSON, 2)])
 async def test_an_order_is_stored_in_so_many_trips(
     room: OrderRoom, travel: FakeTravel, asked: list[str], unit: SaleUnit, trips: int
@@ -64,6 +65,7 @@ async def test_an_order_is_stored_in_so_many_trips(
     assert len(asked) == trips + 1
 
 
+@a_server
 async def test_the_keys_of_many_requests_are_looked_for_together(room: OrderRoom, asked: list[str]) -> None:
     keys = [Key.of(guest, f"tap {guest}", "create", {}) for guest in range(1, MANY + 1)]
     await room.idempotency.find(keys[0])
@@ -91,10 +93,9 @@ async def test_of_keys_looked_for_together_each_is_found_for_itself(room: OrderR
             assert not end.replayed or end.order == made[number]
 
 
+@a_server
 @pytest.mark.parametrize("number", AT_ONCE)
 async def test_keys_are_looked_for_along_their_primary_key(room: OrderRoom, database: Database, number: int) -> None:
-    if database.engine.dialect.name == "sqlite":
-        pytest.skip("it tells a plan of several looks in other words")
     keys = [Key.of(guest, f"tap {guest}", "create", {}) for guest in range(5000)]
     rows = [{**asdict(key), "order_sn": "HSO20260520120000NOBODY00", "created_at": NOW} for key in keys]
     await database.write(lambda connection: connection.execute(sa.insert(KEYS), rows))

@@ -174,3 +174,22 @@ def _sqlite_now(element: utc_now, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(utc_now, "mariadb")
 def _mysql_now(element: utc_now, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
     return f"(utc_timestamp(3) - interval {compiler.process(element.clauses, **options)} microsecond)"
+
+
+class whole_second(FunctionElement[datetime]):  # noqa: N801 -- it reads as an SQL function
+    """The second in which an instant lies. MySQL would round up what has no room in a column, into the future."""
+
+    type = UTCDateTime()
+    inherit_cache = True
+
+
+@compiles(whole_second, "sqlite")
+def _sqlite_second(element: whole_second, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"strftime('%Y-%m-%d %H:%M:%S.000000', {compiler.process(element.clauses, **options)})"
+
+
+@compiles(whole_second, "mysql")
+@compiles(whole_second, "mariadb")
+def _mysql_second(element: whole_second, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    instant, again = (compiler.process(element.clauses, **options) for _ in range(2))
+    return f"({instant} - interval microsecond({again}) microsecond)"

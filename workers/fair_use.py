@@ -8,21 +8,19 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import RedisStorage
-from limits.aio.strategies import MovingWindowRateLimiter
-from redis.asyncio import BlockingConnectionPool, ConnectionPool
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from domain.errors import RateLimited
 from domain.order.ports import FairUse, NoLimit
+from domain.shared_question import SharedQuestion
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +29,29 @@ WINDOW: Final = 60.0
 PATIENCE: Final = 0.05
 PAUSE: Final = 5.0
 CONNECTIONS: Final = 20
-_PREFIX: Final = "homestay.creates"
+# Guests in one question: Redis does nothing else meanwhile.
+AT_ONCE: Final = 100
+_PREFIX: Final = "homestay.creates:LIMITER/"
+# Of each guest the instants of the last attempts, the newest first, by Redis' own clock. Who has come as often as one
+# may is told the seconds until the oldest of those attempts leaves the window; numbers would lose fractions.
+_HIT: Final = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local limit, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+local waits = {}
+for i, key in ipairs(KEYS) do
+    local oldest = tonumber(redis.call('LINDEX', key, limit - 1) or 0)
+    if oldest + window > now then
+        waits[i] = string.format('%.6f', oldest + window - now)
+    else
+        redis.call('LPUSH', key, string.format('%.6f', now))
+        redis.call('LTRIM', key, 0, limit - 1)
+        redis.call('EXPIRE', key, window)
+        waits[i] = '0'
+    end
+end
+return waits
+"""
 
 
 class OwnCount:
@@ -75,24 +95,17 @@ class OwnCount:
 
 
 class SharedCount:
-    """The same, in Redis.
+    """The same, in Redis, with one question for all guests who come at once.
 
     Args:
         limit: attempts of one guest.
-        url: of the Redis.
-        pool: connections to it.
+        redis: where processes count together.
     """
 
-    def __init__(self, limit: int, url: str, pool: ConnectionPool) -> None:
-        storage = RedisStorage(
-            f"async+{url}",
-            implementation="redispy",
-            key_prefix=_PREFIX,
-            connection_pool=pool,  # type: ignore[arg-type] # it is handed on to redis-py as it is
-        )
-        self._limiter = MovingWindowRateLimiter(storage)
-        self._item = RateLimitItemPerMinute(limit)
-        self._questions: set[asyncio.Task[float]] = set()
+    def __init__(self, limit: int, redis: Redis) -> None:
+        self._limit = limit
+        self._hit_there: Callable[..., Awaitable[Any]] = redis.register_script(_HIT)
+        self._question: SharedQuestion[int, float] = SharedQuestion(self._hit, AT_ONCE)
 
     async def hit(self, user_id: int) -> float:
         """Counts an attempt and returns 0, or returns the seconds until there may be one again.
@@ -101,33 +114,17 @@ class SharedCount:
             RedisError: it can't be asked.
             TimeoutError: it does not answer in time.
         """
-        question = asyncio.create_task(self._ask(user_id))
-        self._questions.add(question)
-        question.add_done_callback(self._forget)
-        try:
-            # Not `asyncio.timeout`: it would wait for redis-py to end after it was cancelled, which may take long.
-            answered, _ = await asyncio.wait({question}, timeout=PATIENCE)
-        finally:
-            question.cancel()
-        if not answered:
-            raise TimeoutError
-        return question.result()
+        # What is left is only the wait: redis-py may take long to end after it was cancelled.
+        async with asyncio.timeout(PATIENCE):
+            return await self._question.ask(user_id)
 
-    async def _ask(self, user_id: int) -> float:
-        if await self._limiter.hit(self._item, str(user_id)):
-            return 0.0
-        window = await self._limiter.get_window_stats(self._item, str(user_id))
-        return max(0.0, window.reset_time - time.time())
-
-    def _forget(self, question: "asyncio.Task[float]") -> None:
-        self._questions.discard(question)
-        if not question.cancelled():
-            question.exception()  # so that nobody is told of one that nobody asked for any more
+    async def _hit(self, user_ids: Sequence[int]) -> Sequence[float]:
+        keys = [f"{_PREFIX}{user_id}/{self._limit}/1/minute" for user_id in user_ids]
+        return [float(wait) for wait in await self._hit_there(keys=keys, args=[self._limit, int(WINDOW)])]
 
     async def close(self) -> None:
         """Waits for the questions that nobody waits for any more; each ends by its own time limit."""
-        if self._questions:
-            await asyncio.wait(self._questions)
+        await self._question.close()
 
 
 class AttemptsPerMinute:
@@ -209,7 +206,7 @@ async def open_fair_use(limit: int, redis_url: str) -> AsyncIterator[FairUse]:
         socket_timeout=PATIENCE,
         retry=Retry(NoBackoff(), 1),
     )
-    shared = SharedCount(limit, redis_url, pool)
+    shared = SharedCount(limit, Redis(connection_pool=pool))
     try:
         yield AttemptsPerMinute(limit, shared)
     finally:

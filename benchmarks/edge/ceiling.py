@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 import uvicorn
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -22,19 +23,22 @@ from starlette.routing import Route
 
 from bff.graph import ids
 from bff.identity.tokens import InvalidToken, Tokens, bearer
+from domain.columns import table_of
 from domain.database import Database
 from domain.order import numbers, pricing, repository
-from domain.order.models import Order
+from domain.order.models import HomestayOrder, Order, OrderEvent
 from domain.order.payment_client import PaymentClient
 from domain.order.pricing import Stay
 from domain.order.repository import OrderFilter, Window
 from domain.order.states import PaymentStatus, TradeState
 from domain.order.travel_client import TravelClient
-from domain.together import Together
+from domain.together import Statement, Together
 from workers import bootstrap
 from workers.settings import Settings, settings
 
 _EVERY: Final = OrderFilter()
+_ADD: Final = Statement(insert(table_of(HomestayOrder)))
+_ADD_STEP: Final = Statement(insert(table_of(OrderEvent)))
 _SHOWN: Final = frozenset({PaymentStatus.SUCCESS, PaymentStatus.REFUNDED})
 
 Work = Callable[[int, dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -177,7 +181,8 @@ class Ceiling:
 
         async def work(connection: AsyncConnection) -> int:
             together = Together(connection)
-            added = await repository.add(together, {**row, "update_time": now}, at=now)
+            added = together.put(_ADD, {**row, "update_time": now})
+            together.put(_ADD_STEP, {"order_sn": row["sn"], "at": now, "to_state": row["trade_state"]})
             await together.commit()
             return added.number
 

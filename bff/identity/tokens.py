@@ -4,7 +4,9 @@ Those of the existing system are signed with a key that both sides know (HS256);
 installation's choice with one that only it has (RS256 or ES256). Both name the guest by the integer claim `jwtUserId`.
 """
 
+import hmac
 import time
+from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ from hashlib import sha256
 from typing import Any, Final, Self
 
 import jwt
+from jwt.algorithms import HMACAlgorithm
 
 from bff.identity.issuer_keys import ALGORITHMS, IssuerDown, IssuerKeys
 from workers.settings import Settings
@@ -83,6 +86,31 @@ class _Known:
             self._callers.popitem(last=False)
 
 
+class _OneKey(HMACAlgorithm):
+    """HS256 with one key, looked at once: PyJWT asks with each token whether it is not a key of another kind."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(self.SHA256)
+        self._prepared = super().prepare_key(key)
+
+    def prepare_key(self, key: str | bytes) -> bytes:  # noqa: ARG002 -- the library's signature
+        return self._prepared
+
+    def sign(self, msg: bytes, key: bytes) -> bytes:
+        return hmac.digest(key, msg, "sha256")
+
+
+def _prepared(key: str) -> jwt.PyJWK | None:
+    """A key of HS256 that was looked at; None where it is none, as a PEM or an empty text."""
+    try:
+        algorithm = _OneKey(key)
+    except jwt.InvalidKeyError:
+        return None
+    prepared = jwt.PyJWK({"kty": "oct", "k": urlsafe_b64encode(key.encode()).decode()}, _OWN)
+    prepared.Algorithm = algorithm
+    return prepared
+
+
 class Tokens:
     """Signs tokens with one key, and reads those of this key and of an issuer's.
 
@@ -97,6 +125,7 @@ class Tokens:
         self, key: str, issuer_keys: IssuerKeys | None = None, *, issuer: str = "", audience: str = ""
     ) -> None:
         self._key = key
+        self._own = _prepared(key)
         self._issuer_keys = issuer_keys
         self._said: dict[str, Any] = {}
         if issuer:
@@ -129,20 +158,20 @@ class Tokens:
         name = sha256(token.encode(errors="surrogatepass")).digest()
         caller = self._known.get(name)
         if caller is None:
-            key = self._key if self._issuer_keys is None else await self._key_of(token, self._issuer_keys)
+            key = self._own if self._issuer_keys is None else await self._key_of(token, self._issuer_keys)
             caller = self._read(token, key)
             # The issuer may withdraw its key.
-            self._known.add(name, caller, KNOWN_FOR if isinstance(key, jwt.PyJWK) else None)
+            self._known.add(name, caller, None if key is self._own else KNOWN_FOR)
         return caller
 
-    async def _key_of(self, token: str, issuer_keys: IssuerKeys) -> str | jwt.PyJWK:
+    async def _key_of(self, token: str, issuer_keys: IssuerKeys) -> jwt.PyJWK | None:
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError:
             raise InvalidToken("The token is not valid.") from None
         # The header decides which key is tried, and never how: each key has one algorithm.
         if header.get("alg") not in ALGORITHMS or "kid" not in header:
-            return self._key
+            return self._own
         try:
             key = await issuer_keys.get(header["kid"])
         except IssuerDown:
@@ -151,14 +180,14 @@ class Tokens:
             raise InvalidToken("The token is not valid.")
         return key
 
-    def _read(self, token: str, key: str | jwt.PyJWK) -> Caller:
-        if not key:
+    def _read(self, token: str, key: jwt.PyJWK | None) -> Caller:
+        if key is None:
             raise InvalidToken("The token is not valid.")
         try:
             claims = jwt.decode(
                 token,
                 key,
-                algorithms=[key.algorithm_name if isinstance(key, jwt.PyJWK) else _OWN],
+                algorithms=[key.algorithm_name],
                 leeway=LEEWAY,
                 issuer=self._said.get("iss"),
                 audience=self._said.get("aud"),

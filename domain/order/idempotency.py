@@ -6,23 +6,25 @@ The key is stored with what it led to, in one transaction: after a crash, both a
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 from weakref import WeakValueDictionary
 
-from sqlalchemy import ColumnElement, bindparam, delete, insert, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain import tracing
 from domain.clock import Clock
 from domain.columns import table_of
 from domain.database import Database
 from domain.errors import InvalidInput, KeyReused, Refusal
 from domain.order.models import IdempotencyKey
 from domain.prepared import Prepared
+from domain.shared_question import SharedQuestion
 from domain.together import Statement, Together
 
 _KEYS: Final = table_of(IdempotencyKey)
@@ -30,6 +32,11 @@ _KEYS: Final = table_of(IdempotencyKey)
 # As long as Stripe's: a client that tries again for longer has other troubles.
 KEPT: Final = timedelta(hours=24)
 MAX_LENGTH: Final = 64
+# How many keys are looked for by one statement.
+AT_ONCE: Final = (1, 2, 4, 8, 16, 32)
+_NO_TURN: Final = nullcontext()
+# Made once, and kept as it is: a repeat is known by these words, also where another version wrote them down.
+_SAID: Final = json.JSONEncoder(sort_keys=True, default=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +62,16 @@ class Key:
         """
         if not 1 <= len(key) <= MAX_LENGTH or not key.isprintable():
             raise InvalidInput(f"A key has 1 to {MAX_LENGTH} printable characters.", "idempotencyKey")
-        said = json.dumps([operation, request], sort_keys=True, default=str)
+        said = _SAID.encode([operation, request])
         return cls(user_id, hashlib.sha256(key.encode()).hexdigest(), hashlib.sha256(said.encode()).hexdigest())
+
+
+class _Kept(NamedTuple):
+    """What is kept of a key."""
+
+    order_sn: str
+    request_hash: str
+    is_too_old: bool
 
 
 class Idempotency:
@@ -65,9 +80,10 @@ class Idempotency:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        too_old = _KEYS.c.created_at < clock.sql_now(ago=KEPT)
-        is_it = (_KEYS.c.user_id == bindparam("user")) & (_KEYS.c.key_hash == bindparam("key"))
-        self._find = Prepared("find", select(_KEYS.c.order_sn, _KEYS.c.request_hash, too_old).where(is_it))
+        self._too_old = _KEYS.c.created_at < clock.sql_now(ago=KEPT)
+        # One for each number of keys that are looked for at once.
+        self._look_for = {number: Prepared("find", self.kept_statement(number)) for number in AT_ONCE}
+        self._question: SharedQuestion[Key, _Kept | None] = SharedQuestion(self._kept, max(AT_ONCE))
         self._keep = Statement(insert(_KEYS).values(created_at=clock.sql_now()))
         self._turns: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
 
@@ -79,18 +95,41 @@ class Idempotency:
         """
         if key is None:
             return None
-        values = {"user": key.user_id, "key": key.key_hash}
-        found = await self._database.fetch(self._find, values)
-        if not found:
+        if tracing.is_on():
+            # A step of this request's.
+            (found,) = await self._kept([key])
+        else:
+            found = await self._question.ask(key)
+        if found is None:
             return None
-        ((order_sn, request_hash, expired),) = found
-        if expired:
-            too_old = _KEYS.c.created_at < self._clock.sql_now(ago=KEPT)
-            await self._database.write(lambda connection: connection.execute(delete(_KEYS).where(_is(key), too_old)))
+        if found.is_too_old:
+            statement = delete(_KEYS).where(_is(key), self._too_old)
+            await self._database.write(lambda connection: connection.execute(statement))
             return None
-        if request_hash != key.request_hash:
+        if found.request_hash != key.request_hash:
             raise KeyReused("This key was used for another request.", "idempotencyKey")
-        return str(order_sn)
+        return found.order_sn
+
+    async def _kept(self, keys: Sequence[Key]) -> list[_Kept | None]:
+        """Of each key what is kept of it."""
+        number = next(number for number in AT_ONCE if number >= len(keys))
+        # Places that are left over are filled with a key that is looked for anyway.
+        places = [*keys, *[keys[0]] * (number - len(keys))]
+        values = {name: value for place, key in enumerate(places) for name, value in _named(place, key)}
+        rows = await self._database.fetch(self._look_for[number], values)
+        found = {(user_id, key_hash): _Kept(*kept) for user_id, key_hash, *kept in rows}
+        return [found.get((key.user_id, key.key_hash)) for key in keys]
+
+    def kept_statement(self, number: int) -> Select[Any]:
+        """The statement that looks for so many keys, so that a test can ask the database how it would run it."""
+        return select(_KEYS.c.user_id, _KEYS.c.key_hash, _KEYS.c.order_sn, _KEYS.c.request_hash, self._too_old).where(
+            or_(
+                *(
+                    (_KEYS.c.user_id == bindparam(f"user{place}")) & (_KEYS.c.key_hash == bindparam(f"key{place}"))
+                    for place in range(number)
+                )
+            )
+        )
 
     async def keep(self, together: Together, key: Key | None, order_sn: str) -> None:
         """Stores what the request led to, in the transaction that leads to it, when what waits is sent.
@@ -101,19 +140,15 @@ class Idempotency:
             values = {"user_id": key.user_id, "key_hash": key.key_hash, "request_hash": key.request_hash}
             together.put(self._keep, {**values, "order_sn": order_sn})
 
-    @asynccontextmanager
-    async def turn(self, key: Key | None) -> AsyncIterator[None]:
+    def turn(self, key: Key | None) -> AbstractAsyncContextManager[None]:
         """Lets requests with one key in one at a time, as far as they meet in this process.
 
         Those that come after the first find what it led to: they take no place among a guest's attempts, and no
         connection while they wait. Between processes it is the key's row that decides.
         """
         if key is None:
-            yield
-            return
-        lock = self._turns.setdefault((key.user_id, key.key_hash), asyncio.Lock())
-        async with lock:
-            yield
+            return _NO_TURN
+        return self._turns.setdefault((key.user_id, key.key_hash), asyncio.Lock())
 
     @asynccontextmanager
     async def claimed(self, key: Key | None, order_sn: str) -> AsyncIterator[bool]:
@@ -156,6 +191,12 @@ class Idempotency:
         """Forgets the keys that are kept no longer. Returns how many."""
         statement = delete(_KEYS).where(_KEYS.c.created_at < self._clock.sql_now(ago=KEPT))
         return (await self._database.write(lambda connection: connection.execute(statement))).rowcount
+
+
+def _named(place: int, key: Key) -> Iterator[tuple[str, Any]]:
+    """A key's values under the names that they have in a statement about several."""
+    yield f"user{place}", key.user_id
+    yield f"key{place}", key.key_hash
 
 
 def _is(key: Key) -> ColumnElement[bool]:

@@ -5,13 +5,17 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-# Digits and capitals that nobody misreads aloud or on paper: no I, L, O, U (Crockford's base 32).
-_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# Digits and capitals that nobody misreads aloud or on paper: no I, L, O, U (Crockford's base 32). Each stands
+# for as many of the 256 values of a byte, so that none is likelier than another.
+_LETTERS: Final = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ" * 8
+# Between the digits of an ISO time.
+_SIGNS: Final = {ord(sign): None for sign in "-T:"}
 
 
 def order_sn(now: datetime, zone: ZoneInfo) -> str:
     """Returns `HSO`, 14 digits of local time and 8 random characters (40 bits): 25 in all."""
-    return f"HSO{now.astimezone(zone):%Y%m%d%H%M%S}{_random(8)}"
+    local = now.astimezone(zone).replace(tzinfo=None).isoformat(timespec="seconds")
+    return f"HSO{local.translate(_SIGNS)}{_random(8)}"
 
 
 def trade_code() -> str:
@@ -20,5 +24,4 @@ def trade_code() -> str:
 
 
 def _random(length: int) -> str:
-    # Each letter has as many of the 256 values of a byte, so that none is likelier than another.
-    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(length))
+    return secrets.token_bytes(length).translate(_LETTERS).decode()

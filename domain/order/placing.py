@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.clock import Clock
 from domain.database import Database
 from domain.errors import DatabaseBusy, KeyInProgress, RateLimited
-from domain.order import holding, numbers, repository
+from domain.order import holding, numbers, placing_repository, repository
 from domain.order.idempotency import Idempotency, Key
 from domain.order.models import WIDTHS, Order
+from domain.order.placing_repository import Arrivals
 from domain.order.ports import Homestay
 from domain.order.pricing import Offer, Rules, capacity
 from domain.order.states import TradeState
@@ -43,7 +44,9 @@ class Placing:
         self._clock = clock
         self._rules = rules
         self._idempotency = idempotency
-        self._unpaid = repository.unpaid_statement(clock.sql_now())
+        self._arrivals = Arrivals(clock, rules.pay_window)
+        limit = rules.max_unpaid
+        self._room = None if limit is None else placing_repository.room_for_one_more(limit)
 
     async def place(self, user_id: int, offer: Offer, key: Key | None = None) -> Placed:
         """Writes an order down.
@@ -62,10 +65,11 @@ class Placing:
             try:
                 return Placed(await self._database.write(work))
             except IntegrityError:
-                # Somebody else was faster: with the same key, or at the same place. What they did is read now.
+                # Somebody else was faster: with the same key, or at the same place; or the guest has enough. A repeat
+                # is answered before anything is refused, also where that took the last free place.
                 if (earlier := await self._earlier(user_id, key)) is not None:
                     return Placed(earlier, replayed=True)
-                await self._database.read(lambda connection: holding.check(connection, offer.homestay, offer.stay))
+                await self._database.read(lambda connection: self._check(connection, user_id, offer))
                 log.debug("tries again to place an order", attempt=attempt)
             except DatabaseBusy as error:
                 if key is not None:
@@ -80,19 +84,25 @@ class Placing:
         return await self._database.read(lambda connection: repository.find(connection, sn, user_id=user_id))
 
     async def _write(self, connection: AsyncConnection, user_id: int, offer: Offer, key: Key | None) -> Order:
+        """All at once: what must not be fails, and nobody waits for an answer with a lock in hand."""
         together = Together(connection)
-        repository.take_turn(together, user_id)
-        now, unpaid, first_closes_at = await repository.unpaid(together, user_id, self._unpaid)
-        values = self._values(user_id, offer, now)
-        # Before anything is refused: a repeat is answered as the first time, also where that took the last free place.
+        values = self._values(user_id, offer)
+        placing_repository.take_turn(together, user_id)
         await self._idempotency.keep(together, key, values["sn"])
-        if (refusal := self._too_many_unpaid(unpaid, first_closes_at, now)) is not None:
-            await together.send()
-            raise refusal
+        if self._room is not None:
+            placing_repository.need_room(together, user_id, self._room)
         await holding.take(together, offer.homestay, offer.stay, values["sn"])
-        order = await repository.add(together, {**values, "update_time": now}, at=now)
+        order, times = self._arrivals.add(together, values)
         await together.commit()
-        return Order(id=order.number, **values)
+        ((created, closes),) = times.rows
+        return Order(id=order.number, **values, create_time=created, close_at=closes)
+
+    async def _check(self, connection: AsyncConnection, user_id: int, offer: Offer) -> None:
+        """Refuses what can't be had by now."""
+        now, count, first_closes_at = await placing_repository.unpaid(connection, user_id, self._clock)
+        if (refusal := self._too_many_unpaid(count, first_closes_at, now)) is not None:
+            raise refusal
+        await holding.check(connection, offer.homestay, offer.stay)
 
     def _too_many_unpaid(self, count: int, first_closes_at: datetime | None, now: datetime) -> RateLimited | None:
         limit = self._rules.max_unpaid
@@ -105,9 +115,9 @@ class Placing:
             retry_after=-(-wait // timedelta(seconds=1)),
         )
 
-    def _values(self, user_id: int, offer: Offer, now: datetime) -> Mapping[str, Any]:
+    def _values(self, user_id: int, offer: Offer) -> Mapping[str, Any]:
         return {
-            "sn": numbers.order_sn(now, self._rules.zone),
+            "sn": numbers.order_sn(self._clock.now(), self._rules.zone),
             "user_id": user_id,
             **_snapshot(offer.homestay),
             "live_start_date": offer.stay.start,
@@ -120,8 +130,6 @@ class Placing:
             "order_total_price": offer.price.total,
             "trade_state": TradeState.WAIT_PAY,
             "trade_code": numbers.trade_code(),
-            "create_time": now.replace(microsecond=0),
-            "close_at": now + self._rules.pay_window,
             "close_reason": None,
         }
 

@@ -23,20 +23,17 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.columns import table_of
 from domain.database import Database
-from domain.order.models import Event, HomestayGuest, HomestayOrder, Order, OrderEvent, OrderRefund
+from domain.order.models import Event, HomestayOrder, Order, OrderEvent, OrderRefund
 from domain.order.ports import Payment
 from domain.order.states import CloseReason, TradeState
 from domain.prepared import Prepared
-from domain.together import Put, Statement, Together
 
 _ORDERS: Final = table_of(HomestayOrder)
 _EVENTS: Final = table_of(OrderEvent)
-_GUESTS: Final = table_of(HomestayGuest)
 _REFUNDS: Final = table_of(OrderRefund)
 _ORDER_COLUMNS: Final = [_ORDERS.c[name] for name in Order._fields]
 _EVENT_COLUMNS: Final = [_EVENTS.c[field.name] for field in fields(Event)]
@@ -48,10 +45,6 @@ _READ: Final = Prepared("find", _FIND_OF_GUEST)
 _STEPS: Final = (
     select(*_EVENT_COLUMNS).where(_EVENTS.c.order_sn.in_(bindparam("sns", expanding=True))).order_by(_EVENTS.c.id)
 )
-_NEW_GUEST: Final = mysql.insert(_GUESTS)
-_TAKE_TURN: Final = Statement(_NEW_GUEST.on_duplicate_key_update(user_id=_NEW_GUEST.inserted.user_id))
-_ADD: Final = Statement(insert(_ORDERS))
-_ADD_STEP: Final = Statement(insert(_EVENTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,41 +71,6 @@ class Window:
     after: int | None = None
     before: int | None = None
     backwards: bool = False
-
-
-def take_turn(together: Together, user_id: int) -> None:
-    """Makes a guest's orders wait for each other until this transaction ends.
-
-    So what is counted of one guest is still so when the order is stored. On SQLite all writers wait for each other
-    anyway.
-    """
-    if not together.is_alone:
-        together.put(_TAKE_TURN, {"user_id": user_id})
-
-
-def unpaid_statement(sql_now: ColumnElement[Any]) -> Statement:
-    """The statement of `unpaid` by a clock."""
-    return Statement(
-        select(sql_now, func.count(), func.min(_ORDERS.c.close_at)).where(
-            _ORDERS.c.user_id == bindparam("user_id"), _ORDERS.c.trade_state == TradeState.WAIT_PAY, _ALIVE
-        )
-    )
-
-
-async def unpaid(together: Together, user_id: int, statement: Statement) -> tuple[datetime, int, datetime | None]:
-    """The present instant, how many orders of a guest wait for their payment, and when the first of them closes."""
-    ((now, count, first),) = await together.ask(statement, {"user_id": user_id})
-    return now, int(count), first
-
-
-async def add(together: Together, values: Mapping[str, Any], *, at: datetime) -> Put:
-    """Stores a new order with its first event, which happened `at`, when what waits is sent.
-
-    Sending it raises IntegrityError where its sn is taken. What is returned has the order's id then, as its number.
-    """
-    order = together.put(_ADD, values)
-    together.put(_ADD_STEP, {"order_sn": values["sn"], "at": at, "to_state": values["trade_state"]})
-    return order
 
 
 async def find(connection: AsyncConnection, sn: str, *, user_id: int | None = None) -> Order | None:

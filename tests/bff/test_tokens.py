@@ -1,5 +1,8 @@
 import asyncio
+import hmac
+import json
 import math
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -166,3 +169,25 @@ async def test_a_weak_key_reads_nothing() -> None:
 )
 def test_a_bearer_token_is_found_in_its_header(header: str | None, token: str | None) -> None:
     assert bearer(header) == token
+
+
+_PEM = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----\n"
+_JWK = '{"kty": "oct", "k": "bG9uZyBlbm91Z2ggZm9yIEhTMjU2LCBpZiBpdCB3ZXJlIGEga2V5"}'
+
+
+@pytest.mark.parametrize("key", ["", _PEM, _JWK], ids=["none", "pem", "jwk"])
+async def test_what_is_no_key_of_its_kind_reads_nothing(key: str) -> None:
+    now = int(datetime.now(UTC).timestamp())
+    parts = [json.dumps(each).encode() for each in ({"alg": "HS256"}, {"jwtUserId": 7, "iat": now, "exp": now + 60})]
+    signed = b".".join(urlsafe_b64encode(part).rstrip(b"=") for part in parts)
+    signature = urlsafe_b64encode(hmac.digest(key.encode(), signed, "sha256")).rstrip(b"=")
+    token = (signed + b"." + signature).decode()
+    assert "not valid" in await reason(token, Tokens(key))
+
+
+async def test_the_key_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens, token = Tokens(KEY), encoded()
+    monkeypatch.setattr("jwt.algorithms.is_pem_format", None)
+    assert (await tokens.caller(token)).user_id == 7
+    with pytest.raises(TypeError):
+        Tokens(KEY)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
-from domain.columns import UTCDateTime, table_of, utc_now
+from domain.columns import UTCDateTime, table_of, utc_now, whole_second
 from domain.database import Database
 from tests.clock import FrozenClock
 from tests.conftest import SHANGHAI
@@ -146,3 +146,14 @@ async def test_a_clock_that_stands_still_stands_still_in_sql_too(database: Datab
 def test_what_is_no_table_has_none() -> None:
     with pytest.raises(TypeError, match="SQLModel is no table"):
         table_of(SQLModel)
+
+
+async def test_the_second_of_an_instant_is_the_one_that_it_lies_in(moments: Database) -> None:
+    clock = FrozenClock(AFTERNOON)
+
+    async def work(connection: AsyncConnection) -> Any:
+        await connection.execute(sa.insert(MOMENTS).values(second=whole_second(clock.sql_now())))
+        return (await connection.execute(sa.select(MOMENTS.c.second))).scalar_one()
+
+    assert await moments.write(work) == AFTERNOON.replace(microsecond=0)
+    assert (await scalar(moments, whole_second(utc_now()))).microsecond == 0

@@ -16,7 +16,6 @@ from domain.order.models import HomestayOrder, Order, OrderEvent, OrderRefund
 from domain.order.settling import Settling
 from domain.order.states import CloseReason, SaleUnit, TradeState
 from domain.outbox.models import OutboxLetter
-from domain.together import Together
 from tests.conftest import NOW, PAY_WINDOW
 
 ORDERS: Final = table_of(HomestayOrder)
@@ -69,10 +68,11 @@ def create_row(**named: Any) -> dict[str, Any]:
 
 async def add(connection: AsyncConnection, row: dict[str, Any]) -> int:
     """Stores an order with its first event in a transaction; returns its id."""
-    together = Together(connection)
-    order = await repository.add(together, row, at=NOW)
-    await together.send()
-    return order.number
+    order = await connection.execute(sa.insert(ORDERS), row)
+    step = {"order_sn": row["sn"], "at": NOW, "to_state": row["trade_state"]}
+    await connection.execute(sa.insert(EVENTS), step)
+    number: int = order.lastrowid
+    return number
 
 
 async def add_order(database: Database, **named: Any) -> Order:

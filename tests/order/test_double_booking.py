@@ -11,8 +11,9 @@ import pytest
 
 from domain.database import Database
 from domain.errors import DatesUnavailable
-from domain.order import nights, repository
+from domain.order import nights
 from domain.order.nights import is_free
+from domain.order.placing_repository import Arrivals
 from domain.order.pricing import Stay
 from domain.order.room import OrderRoom
 from domain.order.service import Orders
@@ -201,10 +202,10 @@ async def test_a_close_that_fails_leaves_the_nights_held(
 async def test_an_order_that_cant_be_written_down_holds_nothing(
     database: Database, room: OrderRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(*_: object, **__: object) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("the test says so")
 
-    monkeypatch.setattr(repository, "add", fail)
+    monkeypatch.setattr(Arrivals, "add", fail)
     with pytest.raises(RuntimeError, match="the test says so"):
         await room.orders.create(GUEST, create_stay())
     assert await holders(database) == {}

@@ -1,6 +1,8 @@
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -14,6 +16,13 @@ from workers.settings import Settings
 from workers.telemetry import OpenTelemetry
 
 SECRET = "K7" + "QX90AB"  # in two halves, so that no line of source in a trace holds it
+
+
+@dataclass
+class Place:
+    """A value that JSON has no word for."""
+
+    number: int
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +101,24 @@ def test_an_address_that_was_asked_is_not_told(capsys: pytest.CaptureFixture[str
     with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(204))) as http:
         http.post("https://receiver/?word=secret")
     assert "secret" not in capsys.readouterr().err
+
+
+def test_whatever_is_told_is_one_line_of_ascii(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Settings(log_format="json"))
+    at = datetime(2026, 5, 20, tzinfo=UTC)
+    told = {
+        "far": "早点到 🏡",
+        "ends": "a\u2028b\x85c\nd",
+        "half": "\ud83c",
+        "much": 2**70,
+        "at": at,
+        "where": Place(1),
+    }
+    for name, value in told.items():
+        structlog.get_logger("test").info("told", **{name: value})
+    written = capsys.readouterr().err
+    assert written.isascii()
+    assert written.count("\n") == len(written.splitlines()) == len(told)
+    lines = [json.loads(line) for line in written.splitlines()]
+    kept = [line[name] for line, name in zip(lines, told, strict=True)]
+    assert kept == [*list(told.values())[:4], repr(at), repr(Place(1))]

@@ -1,9 +1,13 @@
 import asyncio
+import threading
 import time
+from typing import Any
 
+import dramatiq
 import pytest
 
 from tests.workers.brokers import RecordingBroker
+from workers import actors
 from workers import sender as sender_module
 from workers.sender import Sender
 
@@ -51,7 +55,7 @@ async def test_a_message_that_can_not_be_sent_is_counted_and_the_next_one_goes_o
     await sender.start()
     broker.fails = True
     sender.close_unpaid("HSO1", after=1)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(sender_module.COMPANY + 0.1)
     broker.fails = False
     sender.close_unpaid("HSO2", after=1)
     await sender.stop()
@@ -65,3 +69,50 @@ async def test_more_than_can_wait_is_dropped_and_never_raises(monkeypatch: pytes
     for number in range(5):
         sender.close_unpaid(f"HSO{number}", after=1)
     assert sender.dropped == 3
+
+
+async def test_a_message_is_made_when_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = RecordingBroker()
+    sender = Sender(broker)
+    make, makers = actors.close_unpaid_message, []
+
+    def made(sn: str) -> dramatiq.Message[Any]:
+        makers.append(threading.current_thread())
+        return make(sn)
+
+    monkeypatch.setattr(actors, "close_unpaid_message", made)
+    await sender.start()
+    for number in range(3):
+        sender.close_unpaid(f"HSO{number}", after=1)
+    assert makers == []
+    await sender.stop()
+    assert len(makers) == 3
+    assert threading.current_thread() not in makers
+    assert [args for _, args, _ in broker.sent] == [("HSO0",), ("HSO1",), ("HSO2",)]
+
+
+async def test_who_stops_waits_for_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender_module, "COMPANY", 60)
+    broker = RecordingBroker()
+    sender = Sender(broker)
+    await sender.start()
+    sender.close_unpaid("HSO1", after=1)
+    await asyncio.sleep(0.05)
+    assert broker.sent == []
+    started = time.perf_counter()
+    await sender.stop()
+    assert time.perf_counter() - started < 1
+    assert len(broker.sent) == 1
+
+
+async def test_what_can_not_be_sent_in_time_holds_up_no_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender_module, "FLUSH", 0.1)
+    broker = RecordingBroker()
+    sender = Sender(broker)
+    await sender.start()
+    broker.open.clear()
+    sender.close_unpaid("HSO1", after=1)
+    started = time.perf_counter()
+    await sender.stop()
+    assert time.perf_counter() - started < 1
+    broker.open.set()

@@ -1,0 +1,57 @@
+"""Questions of many callers, asked together: what one question costs is mostly the asking, not the answer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from typing import Generic, TypeVar
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+class SharedQuestion(Generic[Q, A]):
+    """What is asked in one turn of the loop is asked together; what is asked alone waits for no other.
+
+    Args:
+        ask: asks all of these, and returns an answer to each, in their order. What it raises, each caller is told.
+        most: how many at once.
+    """
+
+    def __init__(self, ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], most: int) -> None:
+        self._ask = ask
+        self._most = most
+        self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
+        self._asked: set[asyncio.Task[None]] = set()
+
+    async def ask(self, question: Q) -> A:
+        """The answer. A caller who is cancelled leaves at once; the others of the turn have theirs all the same."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[A] = loop.create_future()
+        self._waiting.append((question, answer))
+        if len(self._waiting) == 1:
+            # For everybody: no step of whoever came first, nor in that guest's name.
+            loop.call_soon(self._send, context=Context())
+        return await answer
+
+    def _send(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for start in range(0, len(waiting), self._most):
+            task = asyncio.create_task(self._answer(waiting[start : start + self._most]))
+            self._asked.add(task)
+            task.add_done_callback(self._asked.discard)
+
+    async def _answer(self, waiting: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
+        try:
+            answers = await self._ask([question for question, _ in waiting])
+            for (_, waits), answer in zip(waiting, answers, strict=True):
+                if not waits.done():
+                    waits.set_result(answer)
+        except Exception as error:  # noqa: BLE001 -- it is each caller's to tell errors apart
+            for _, waits in waiting:
+                if not waits.done():
+                    waits.set_exception(error)
+
+    async def close(self) -> None:
+        """Waits for the questions under way, whoever still wants to know; each ends by its own time limit."""
+        while self._asked:
+            await asyncio.wait(self._asked)

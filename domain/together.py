@@ -14,6 +14,7 @@ from sqlalchemy import Dialect, Insert, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.engine import mistake_of
+from domain.mysql_driver import Answer
 from domain.prepared import Row, Text
 
 Values = Mapping[str, Any]
@@ -145,14 +146,11 @@ class Together:
         texts = [put.statement.text(dialect, put.values) for put in waiting]
         said = [_said(text, put.values, driver.escape) for text, put in zip(texts, waiting, strict=True)]
         said += last
-        done = 0
+        answers: list[Answer] = []
         try:
-            async for rows, number in driver.several(";".join(said), len(said)):
-                if done < len(waiting):
-                    waiting[done].rows = [texts[done].make(row) for row in rows]
-                    waiting[done].number = number
-                done += 1
+            await driver.several(";".join(said), len(said), answers)
         except dialect.loaded_dbapi.Error as error:
+            done = len(answers)
             mistake = mistake_of(error, dialect, texts[done].text if done < len(texts) else _COMMIT)
             if mistake.connection_invalidated:
                 await self._connection.invalidate(error)
@@ -161,6 +159,9 @@ class Together:
             # What comes late is nobody's answer.
             await self._connection.invalidate(error)
             raise
+        for put, text, (rows, number) in zip(waiting, texts, answers, strict=False):  # without that of the commit
+            put.rows = [text.make(row) for row in rows]
+            put.number = number
 
 
 def _said(text: Text, values: Values | Sequence[Values], escape: Callable[[Any], str]) -> str:

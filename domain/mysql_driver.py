@@ -14,9 +14,14 @@ from typing import Any, Final
 
 from aiomysql.connection import CLIENT
 from pymysql.constants import CR
-from pymysql.constants.SERVER_STATUS import SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS
+from pymysql.constants.SERVER_STATUS import (
+    SERVER_STATUS_AUTOCOMMIT,
+    SERVER_STATUS_IN_TRANS,
+    SERVER_STATUS_NO_BACKSLASH_ESCAPES,
+)
 from pymysql.err import InterfaceError, OperationalError
 
+from domain.literals import WRITERS
 from domain.one_pass import OnePassConnection
 
 # Seconds. A server that is there says hello at once, and a connection that was good answers a ping at once.
@@ -85,6 +90,11 @@ class GuardedConnection(OnePassConnection):
         affected: int = await super().query(sql, unbuffered)
         return affected
 
+    @property
+    def is_good(self) -> bool:
+        """Whether it was answered a moment ago, and nothing has come since that nobody asked for."""
+        return self.loop.time() - self._heard < GOOD_FOR and self._is_silent
+
     def begin_with_next(self) -> None:
         """Has the next statement begin a transaction, in the same trip. Where none comes, there is none to be ended."""
         self._begins = True
@@ -138,13 +148,22 @@ class GuardedConnection(OnePassConnection):
         # Whoever waits for more of the answer gets this, and closes: what came late would be the next one's answer.
         reader.set_exception(TimeoutError(f"no answer in {self.statement_deadline} s"))
 
+    def escape(self, obj: object) -> str:
+        """A value as it stands in a statement."""
+        kind = type(obj)
+        writer = WRITERS.get(kind)
+        if writer is None or (kind is str and self.server_status & SERVER_STATUS_NO_BACKSLASH_ESCAPES):
+            written: str = super().escape(obj)
+            return written
+        return writer(obj)
+
     async def ping(self, reconnect: bool = True) -> None:  # noqa: FBT001, FBT002 -- the driver's signature
         """Asks whether the connection is good, where that was not seen a moment ago.
 
         Raises:
             OperationalError: among others 2013, the server did not answer in time.
         """
-        if self.loop.time() - self._heard < GOOD_FOR and self._is_silent:
+        if self.is_good:
             return
         async with self._within(PING_DEADLINE):
             await super().ping(reconnect)

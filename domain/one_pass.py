@@ -66,6 +66,7 @@ class OnePassConnection(aiomysql.Connection):  # type: ignore[misc] # the driver
     """
 
     one_pass = True
+    _next_seq_id: int
 
     def __init__(self, *args: Any, **named: Any) -> None:  # noqa: ANN401 -- the driver's own
         super().__init__(*args, **named)

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.clock import Clock
 from domain.database import Database
@@ -55,12 +54,12 @@ class Placing:
             KeyInProgress: the request with this key is still running.
         """
 
-        async def work(connection: AsyncConnection) -> Order:
-            return await self._write(connection, user_id, offer, key)
+        async def work(together: Together) -> Order:
+            return await self._write(together, user_id, offer, key)
 
         for attempt in range(_ATTEMPTS):
             try:
-                return Placed(await self._database.write(work))
+                return Placed(await self._database.write_together(work))
             except IntegrityError:
                 # Somebody else was faster: with the same key, or at the same place. What they did is read now.
                 if (earlier := await self._earlier(user_id, key)) is not None:
@@ -71,7 +70,7 @@ class Placing:
                 if key is not None:
                     raise KeyInProgress("The request with this key is still running.", "idempotencyKey") from error
                 raise
-        return Placed(await self._database.write(work))
+        return Placed(await self._database.write_together(work))
 
     async def _earlier(self, user_id: int, key: Key | None) -> Order | None:
         sn = await self._idempotency.find(key)
@@ -79,8 +78,7 @@ class Placing:
             return None
         return await self._database.read(lambda connection: repository.find(connection, sn, user_id=user_id))
 
-    async def _write(self, connection: AsyncConnection, user_id: int, offer: Offer, key: Key | None) -> Order:
-        together = Together(connection)
+    async def _write(self, together: Together, user_id: int, offer: Offer, key: Key | None) -> Order:
         repository.take_turn(together, user_id)
         now, unpaid, first_closes_at = await repository.unpaid(together, user_id, self._unpaid)
         values = self._values(user_id, offer, now)

@@ -97,7 +97,7 @@ class Borrowed:
             try:
                 entry.invalidate(error)
             finally:
-                self._pool._return_conn(entry)
+                _lay_back(self._pool, entry)
 
     async def _give_back(self) -> None:
         if self._entry is None and self._proxy is None:
@@ -114,7 +114,7 @@ class Borrowed:
             return
         entry, proxy = self._forget()
         if entry is not None:
-            self._pool._return_conn(entry)
+            _lay_back(self._pool, entry)
         elif proxy is not None:
             await greenlet_spawn(proxy.close)
 
@@ -129,20 +129,25 @@ def _taken_out(pool: Pool) -> ConnectionPoolEntry | None:
     told: Any = pool.dispatch
     if not isinstance(pool, AsyncAdaptedQueuePool) or told.checkout or told.checkin or told.reset:
         return None
+    queue = pool._pool  # noqa: SLF001 -- see above
     try:
-        entry: Any = pool._pool.get_nowait()
+        entry = queue.get_nowait()
     except Empty:
         return None
     if _is_good(entry, pool):
-        return cast("ConnectionPoolEntry", entry)
+        return entry
     # It is the first that the pool comes upon, and sees what is to be done about it.
-    pool._pool.put_nowait(entry)
+    queue.put_nowait(entry)
     return None
 
 
-def _is_good(entry: Any, pool: AsyncAdaptedQueuePool) -> bool:  # noqa: ANN401 -- what is asked of it is not public
+def _is_good(entry: Any, pool: Any) -> bool:  # noqa: ANN401 -- what is asked of them is not public
     return (
-        not entry._is_hard_or_soft_invalidated()
-        and time.time() - entry.starttime <= pool._recycle
+        not entry._is_hard_or_soft_invalidated()  # noqa: SLF001
+        and time.time() - entry.starttime <= pool._recycle  # noqa: SLF001
         and entry.driver_connection.is_good
     )
+
+
+def _lay_back(pool: Pool, entry: ConnectionPoolEntry) -> None:
+    pool._return_conn(entry)  # noqa: SLF001 -- see above

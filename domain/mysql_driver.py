@@ -236,8 +236,7 @@ class GuardedConnection(OnePassConnection):
 
         The socket itself is asked, for the loop may not have looked at it since.
         """
-        reader = self._reader
-        if reader is None or reader._eof or reader._buffer or reader.exception() is not None:
+        if self._came is None or self._came:
             return False
         if self._watched is None:
             self._watched = poll()

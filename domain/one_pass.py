@@ -1,9 +1,13 @@
 """aiomysql's answers, decoded in one pass.
 
 The driver reads an answer packet by packet, and makes an object of each: for a row of 31 columns it reads 35. What
-is usual of an answer is read here as it comes and decoded in one go; the rest is the driver's own work, on the bytes
-that were read ahead for it. So nothing is known here of errors, of packets of 16 MB, of files to be sent, and of what a
-column's type means: that is asked of the driver when a statement's columns come for the first time.
+is usual of an answer is looked at here where it comes, in the buffer of the driver's stream, and taken out in one go;
+the rest stays there, and is the driver's own work. So nothing is known here of errors, of packets of 16 MB, of files to
+be sent, and of what a column's type means: that is asked of the driver when a statement's columns come for the first
+time.
+
+The buffer of a stream, and the way to wait for more in it, are not public in asyncio; a test runs every sort of answer
+through both, in pieces.
 
 `OnePassConnection.one_pass = False` turns it off.
 """
@@ -74,8 +78,8 @@ class OnePassConnection(aiomysql.Connection):  # type: ignore[misc] # the driver
 
     async def _read_query_result(self, unbuffered: bool = False) -> None:  # noqa: FBT001, FBT002 -- the driver's signature
         self._result = None
-        if not unbuffered and self.one_pass and (reader := self._reader) is not None:
-            found = await self._read_usual(reader._buffer)
+        if not unbuffered and self.one_pass and (ahead := self._came) is not None:
+            found = await self._read_usual(ahead)
             if isinstance(found, MySQLResult):
                 self._result, self._affected_rows = found, found.affected_rows
                 return
@@ -90,20 +94,25 @@ class OnePassConnection(aiomysql.Connection):  # type: ignore[misc] # the driver
     def _waits(self) -> None:
         """Called before an answer, or the rest of one, is waited for."""
 
+    @property
+    def _came(self) -> bytearray | None:
+        """What came and was not read yet; None where nothing more can come."""
+        reader = self._reader
+        return None if reader is None or reader._eof or reader.exception() is not None else reader._buffer  # noqa: SLF001
+
     async def _read_more(self) -> bool:
         """Waits for what comes next; returns whether anything did, and there may be more of it."""
-        reader = self._reader
-        if reader is None or len(reader._buffer) > MOST or reader.exception() is not None or reader._eof:
+        if (ahead := self._came) is None or len(ahead) > MOST:
             return False
         self._waits()
         try:
-            await reader._wait_for_data("read_more")
+            await self._reader._wait_for_data("read_more")  # noqa: SLF001
         except asyncio.CancelledError:
             self._close_on_cancel()
             raise
         except OSError:
             return False  # the driver comes upon it, too, and tells of it
-        return not reader._eof
+        return self._came is not None
 
     async def _read_usual(self, ahead: bytearray) -> "MySQLResult | bytes | None":
         """What was answered where that is usual; the bytes of columns that are not known; None where all is unusual."""

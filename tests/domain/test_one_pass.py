@@ -215,7 +215,9 @@ async def test_what_comes_is_what_the_driver_makes_of_it(
         assert ours._came == b""
     assert passed > ANSWERS / 4
     assert passed_oks > ANSWERS / 8
-    figures.append(f"one pass: {passed} of {ANSWERS} answers and {passed_oks} successes read in one pass, all as by the driver")
+    figures.append(
+        f"one pass: {passed} of {ANSWERS} answers and {passed_oks} successes read in one pass, all as by the driver"
+    )
 
 
 async def test_what_is_usual_needs_no_driver(ours: GuardedConnection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ Of SQLAlchemy this uses the pool's queue (`_pool`), its entries' state and `_ret
 version is pinned, and tests count the connections.
 """
 
-import time
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -142,11 +141,10 @@ def _taken_out(pool: Pool) -> ConnectionPoolEntry | None:
 
 
 def _is_good(entry: Any, pool: Any) -> bool:  # noqa: ANN401 -- what is asked of them is not public
-    return (
-        not entry._is_hard_or_soft_invalidated()  # noqa: SLF001
-        and time.time() - entry.starttime <= pool._recycle  # noqa: SLF001
-        and entry.driver_connection.is_good
-    )
+    if entry._is_hard_or_soft_invalidated():  # noqa: SLF001
+        return False
+    driver: GuardedConnection = entry.driver_connection
+    return driver.age <= pool._recycle and driver.is_good  # noqa: SLF001
 
 
 def _lay_back(pool: Pool, entry: ConnectionPoolEntry) -> None:

@@ -95,6 +95,12 @@ class GuardedConnection(OnePassConnection):
         """Whether it was answered a moment ago, and nothing has come since that nobody asked for."""
         return self.loop.time() - self._heard < GOOD_FOR and self._is_silent
 
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened."""
+        seconds: float = self.loop.time() - self.connected_time
+        return seconds
+
     def begin_with_next(self) -> None:
         """Has the next statement begin a transaction, in the same trip. Where none comes, there is none to be ended."""
         self._begins = True

@@ -57,7 +57,7 @@ def pool_of(database: Database) -> QueuePool:
 
 
 def kept(mariadb: MariaDB) -> list[int]:
-    return [number for (number,) in mariadb.query("select number from homestay.kept order by number")]
+    return [int(str(number)) for (number,) in mariadb.query("select number from homestay.kept order by number")]
 
 
 async def me(database: Database) -> int:
@@ -103,7 +103,7 @@ async def test_there_are_never_more_connections_than_the_pool_has(mariadb: Maria
         nonlocal most
         while True:
             rows = await asyncio.to_thread(mariadb.query, COUNT)
-            most = max(most, int(rows[0][0]))
+            most = max(most, int(str(rows[0][0])))
             assert pool_of(lonely).checkedout() <= SIZE
             await asyncio.sleep(0.01)
 

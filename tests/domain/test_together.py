@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import date, timedelta
 from typing import Any, Final, TypeVar
 
@@ -44,7 +44,7 @@ async def found(database: Database, sn: str) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in await database.read(lambda connection: connection.execute(statement))]
 
 
-Way = Callable[[Database, Callable[[Together], Coroutine[Any, Any, T]]], Awaitable[T]]
+Way = Callable[[Database, Callable[[Together], Coroutine[Any, Any, T]]], Coroutine[Any, Any, T]]
 
 
 @pytest.fixture(params=["by the shortest way", "in SQLAlchemy's transaction"])

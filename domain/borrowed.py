@@ -73,20 +73,6 @@ class Borrowed:
                 await self.invalidate(error)
             await self._give_back()
 
-    async def commit(self) -> None:
-        """Commits what is open.
-
-        Raises:
-            DBAPIError: it failed, or the database was lost, and nobody knows.
-        """
-        try:
-            await self.driver.commit()
-        except self.dialect.loaded_dbapi.Error as error:
-            mistake = mistake_of(error, self.dialect, "COMMIT")
-            if mistake.connection_invalidated:
-                await self.invalidate(error)
-            raise mistake from error
-
     async def invalidate(self, error: BaseException) -> None:
         """Leaves the connection to nobody, and its place in the pool to another."""
         entry, proxy = self._forget()

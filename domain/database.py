@@ -118,7 +118,7 @@ class Database:
         async with Borrowed(self.engine.sync_engine) as connection:
             connection.driver.begin_with_next()
             made = await work(Together(connection))
-            await connection.commit()
+            await connection.driver.commit()
             return made
 
     async def read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:

@@ -1,15 +1,12 @@
 """Engines: the settings that make MySQL, MariaDB and SQLite safe, and fast to say that they are not there."""
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, cast
 
 from sqlalchemy import URL, Connection, Dialect, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from domain import mysql_driver
 
@@ -80,31 +77,6 @@ def _create_mysql_engine(url: URL, statement_deadline: float | None) -> AsyncEng
             driver.begin_with_next()
 
     return engine
-
-
-@contextmanager
-def mistakes_told(connection: Connection | PoolProxiedConnection | None, dialect: Dialect) -> Iterator[None]:
-    """Around what is asked of the driver itself: its errors are told, and a lost connection left, as SQLAlchemy does.
-
-    Args:
-        connection: that the driver is asked on; None while there is none yet.
-        dialect: what the driver speaks.
-
-    Raises:
-        DBAPIError: the driver's error, of the class that SQLAlchemy gives it.
-    """
-    try:
-        yield
-    except dialect.loaded_dbapi.Error as error:
-        mistake = mistake_of(error, dialect)
-        if mistake.connection_invalidated and connection is not None:
-            connection.invalidate(error)
-        raise mistake from error
-    except asyncio.CancelledError as error:
-        # What comes late would be the answer to another's question.
-        if connection is not None:
-            connection.invalidate(error)
-        raise
 
 
 def mistake_of(error: Exception, dialect: Dialect, text: str = "") -> DBAPIError:

@@ -14,9 +14,14 @@ from typing import Any, Final
 
 from aiomysql.connection import CLIENT
 from pymysql.constants import CR
-from pymysql.constants.SERVER_STATUS import SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS
+from pymysql.constants.SERVER_STATUS import (
+    SERVER_STATUS_AUTOCOMMIT,
+    SERVER_STATUS_IN_TRANS,
+    SERVER_STATUS_NO_BACKSLASH_ESCAPES,
+)
 from pymysql.err import InterfaceError, OperationalError
 
+from domain.literals import WRITERS
 from domain.one_pass import OnePassConnection
 
 # Seconds. A server that is there says hello at once, and a connection that was good answers a ping at once.
@@ -30,6 +35,9 @@ _ISOLATION: Final = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 # Before a statement that begins a transaction.
 _BEGIN: Final = "BEGIN;"
 _NO_TLS: Final = 2026  # CR_SSL_CONNECTION_ERROR, which pymysql does not name
+
+# What was found, and the number of what was stored.
+Answer = tuple[Sequence[tuple[Any, ...]], int]
 
 
 class GuardedConnection(OnePassConnection):
@@ -49,6 +57,7 @@ class GuardedConnection(OnePassConnection):
     _heard = 0.0
     _watched: Any = None
     _begins = False
+    _timer: asyncio.TimerHandle | None = None
 
     @property
     def is_between(self) -> bool:
@@ -76,17 +85,21 @@ class GuardedConnection(OnePassConnection):
         Raises:
             OperationalError: among others 2013, the server did not answer in time.
         """
-        # One deadline for a statement, not one for each packet of its answer: that would cost more than the packets.
-        try:
-            async with asyncio.timeout(self.statement_deadline):
-                if self._begins:
-                    affected = await self._begin_and_query(sql, unbuffered)
-                else:
-                    affected = await super().query(sql, unbuffered)
-        except TimeoutError as error:
-            raise self._given_up(self.statement_deadline) from error
-        self._heard = self.loop.time()
+        if self._begins:
+            return await self._begin_and_query(sql, unbuffered)
+        affected: int = await super().query(sql, unbuffered)
         return affected
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it was answered a moment ago, and nothing has come since that nobody asked for."""
+        return self.loop.time() - self._heard < GOOD_FOR and self._is_silent
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened."""
+        seconds: float = self.loop.time() - self.connected_time
+        return seconds
 
     def begin_with_next(self) -> None:
         """Has the next statement begin a transaction, in the same trip. Where none comes, there is none to be ended."""
@@ -102,29 +115,53 @@ class GuardedConnection(OnePassConnection):
         affected = await super().next_result()
         return int(affected)
 
-    async def several(self, sql: str, count: int) -> AsyncIterator[tuple[Sequence[tuple[Any, ...]], int]]:
-        """Runs statements that stand in one text, up to the first that fails.
+    async def several(self, sql: str, count: int, answers: list[Answer]) -> None:
+        """Runs statements that stand in one text, up to the first that fails. Each has the time of one.
 
-        Yields:
-            Of each the rows that it found, and the number that the server gave to the row that it stored.
-
-        Raises:
-            OperationalError: among others 2013, the server did not answer in time.
-        """
-        for place in range(count):
-            await (self.next_result() if place else self.query(sql))
-            answer: Any = self._result
-            yield answer.rows or (), answer.insert_id or 0
-
-    async def next_result(self) -> int:
-        """Reads the answer to the next of several statements that were sent at once; each has the time of one.
+        Args:
+            sql: the text.
+            count: how many there are.
+            answers: where it puts, of each that has run, the rows that it found, and the number that the server gave to
+                the row that it stored.
 
         Raises:
             OperationalError: among others 2013, the server did not answer in time.
         """
-        async with self._within(self.statement_deadline):
-            affected: int = await super().next_result()
-        return affected
+        await self.query(sql)
+        while True:
+            result: Any = self._result
+            answers.append((result.rows or (), result.insert_id or 0))
+            if len(answers) == count:
+                return
+            await self._read_query_result()
+
+    async def _read_query_result(self, unbuffered: bool = False) -> None:  # noqa: FBT001, FBT002 -- the driver's signature
+        try:
+            await super()._read_query_result(unbuffered)
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+        self._heard = self.loop.time()
+
+    def _waits(self) -> None:
+        # One deadline for an answer, not one for each packet of it: that would cost more than the packets. And none
+        # where the answer is there already, as most of several are.
+        if self._timer is None and self.statement_deadline is not None and self._reader is not None:
+            self._timer = self.loop.call_later(self.statement_deadline, self._give_up, self._reader)
+
+    def _give_up(self, reader: asyncio.StreamReader) -> None:
+        # Whoever waits for more of the answer gets this, and closes: what came late would be the next one's answer.
+        reader.set_exception(TimeoutError(f"no answer in {self.statement_deadline} s"))
+
+    def escape(self, obj: object) -> str:
+        """A value as it stands in a statement."""
+        kind = type(obj)
+        writer = WRITERS.get(kind)
+        if writer is None or (kind is str and self.server_status & SERVER_STATUS_NO_BACKSLASH_ESCAPES):
+            written: str = super().escape(obj)
+            return written
+        return writer(obj)
 
     async def ping(self, reconnect: bool = True) -> None:  # noqa: FBT001, FBT002 -- the driver's signature
         """Asks whether the connection is good, where that was not seen a moment ago.
@@ -132,7 +169,7 @@ class GuardedConnection(OnePassConnection):
         Raises:
             OperationalError: among others 2013, the server did not answer in time.
         """
-        if self.loop.time() - self._heard < GOOD_FOR and self._is_silent:
+        if self.is_good:
             return
         async with self._within(PING_DEADLINE):
             await super().ping(reconnect)
@@ -205,8 +242,7 @@ class GuardedConnection(OnePassConnection):
 
         The socket itself is asked, for the loop may not have looked at it since.
         """
-        reader = self._reader
-        if reader is None or reader.at_eof() or reader.exception() is not None:
+        if self._came is None or self._came:
             return False
         if self._watched is None:
             self._watched = poll()

@@ -1,9 +1,13 @@
 """aiomysql's answers, decoded in one pass.
 
 The driver reads an answer packet by packet, and makes an object of each: for a row of 31 columns it reads 35. What
-is usual of an answer is read here as it comes and decoded in one go; the rest is the driver's own work, on the bytes
-that were read ahead for it. So nothing is known here of errors, of packets of 16 MB, of files to be sent, and of what a
-column's type means: that is asked of the driver when a statement's columns come for the first time.
+is usual of an answer is looked at here where it comes, in the buffer of the driver's stream, and taken out in one go;
+the rest stays there, and is the driver's own work. So nothing is known here of errors, of packets of 16 MB, of files to
+be sent, and of what a column's type means: that is asked of the driver when a statement's columns come for the first
+time.
+
+The buffer of a stream, and the way to wait for more in it, are not public in asyncio; a test runs every sort of answer
+through both, in pieces.
 
 `OnePassConnection.one_pass = False` turns it off.
 """
@@ -18,8 +22,7 @@ from aiomysql.connection import MySQLResult
 from pymysql import converters
 from pymysql.constants.SERVER_STATUS import SERVER_MORE_RESULTS_EXISTS
 
-# Bytes that are read at once, and of an answer up to which it is taken for usual.
-CHUNK: Final = 256 * 1024
+# Bytes of an answer up to which it is taken for usual.
 MOST: Final = 1024 * 1024
 # Sets of columns that a connection remembers: of the statements that are asked for all the time there are a dozen.
 MAX_HEADS: Final = 64
@@ -31,8 +34,14 @@ _END_SIZE: Final = 5
 # The first byte of a value's length where it takes one byte, two bytes, or there is no value.
 _NULL: Final = 251
 _TWO_BYTES: Final = 252
-# The first byte of an answer that is no set of rows: an error, a file that is asked for, or nothing but success.
-_NO_ROWS: Final = frozenset({0x00, 0xFB, 0xFF})
+# The first byte of an answer that is neither success nor a set of rows: an error, or a file that is asked for.
+_NO_ROWS: Final = frozenset({0xFB, 0xFF})
+_OK: Final = 0x00
+# Of a success: the server's status and its warnings, and what is taken for usual, most of which is what it says.
+_STATUS_SIZE: Final = 4
+_LONGEST_OK: Final = 1024
+# How many bytes a number takes that is more than the first of them can say.
+_NUMBER_SIZES: Final = {252: 2, 253: 3, 254: 8}
 _DATE_SIZE: Final = 10
 
 Convert = Callable[[bytes], Any]
@@ -49,6 +58,8 @@ class _Head:
         self.description = result.description
         self.decode = _decoder(tuple(_convert(*each) for each in result.converters))
         self.count = len(result.converters)
+        # Of the packet that ends the columns; the first of these bytes says what number the first packet has.
+        self.number = raw[3] + self.count + 1
 
 
 class OnePassConnection(aiomysql.Connection):  # type: ignore[misc] # the driver declares no types
@@ -59,69 +70,89 @@ class OnePassConnection(aiomysql.Connection):  # type: ignore[misc] # the driver
     """
 
     one_pass = True
+    _next_seq_id: int
 
     def __init__(self, *args: Any, **named: Any) -> None:  # noqa: ANN401 -- the driver's own
         super().__init__(*args, **named)
-        self._ahead = bytearray()
         self._heads: dict[bytes, _Head] = {}
-
-    def close(self) -> None:
-        """Closes the socket; what was read ahead is nobody's answer any more."""
-        super().close()
-        self._ahead.clear()
-
-    async def _read_bytes(self, num_bytes: int) -> bytes:
-        """Of what was read ahead, then of the socket."""
-        ahead = self._ahead
-        if not ahead:
-            data: bytes = await super()._read_bytes(num_bytes)
-            return data
-        if len(ahead) < num_bytes:
-            rest: bytes = await super()._read_bytes(num_bytes - len(ahead))
-            data = bytes(ahead) + rest
-            ahead.clear()
-            return data
-        data = bytes(ahead[:num_bytes])
-        del ahead[:num_bytes]
-        return data
 
     async def _read_query_result(self, unbuffered: bool = False) -> None:  # noqa: FBT001, FBT002 -- the driver's signature
         self._result = None
-        if not unbuffered and self.one_pass and self._next_seq_id == 1:
-            head = await self._read_head()
-            if head is not None:
-                if isinstance(head, _Head):
-                    result = await self._read_rows(head)
-                    if result is not None:
-                        self._result, self._affected_rows = result, result.affected_rows
-                        return
-                else:
-                    await super()._read_query_result()
-                    self._remember(head)
-                    return
+        if not unbuffered and self.one_pass and (ahead := self._came) is not None:
+            found = await self._read_usual(ahead)
+            if isinstance(found, MySQLResult):
+                self._result, self._affected_rows = found, found.affected_rows
+                return
+            self._waits()
+            await super()._read_query_result()
+            if found is not None:
+                self._remember(found)
+            return
+        self._waits()
         await super()._read_query_result(unbuffered)
 
+    def _waits(self) -> None:
+        """Called before an answer, or the rest of one, is waited for."""
+
+    @property
+    def _came(self) -> bytearray | None:
+        """What came and was not read yet; None where nothing more can come."""
+        reader = self._reader
+        return None if reader is None or reader._eof or reader.exception() is not None else reader._buffer  # noqa: SLF001
+
     async def _read_more(self) -> bool:
-        """Reads what comes next; returns whether anything did, and there may be more of it."""
-        if self._reader is None or len(self._ahead) > MOST:
+        """Waits for what comes next; returns whether anything did, and there may be more of it."""
+        if (ahead := self._came) is None or len(ahead) > MOST:
             return False
+        self._waits()
         try:
-            piece = await self._reader.read(CHUNK)
+            await self._reader._wait_for_data("read_more")  # noqa: SLF001
         except asyncio.CancelledError:
             self._close_on_cancel()
             raise
         except OSError:
             return False  # the driver comes upon it, too, and tells of it
-        self._ahead += piece
-        return bool(piece)
+        return self._came is not None
 
-    async def _read_head(self) -> "_Head | bytes | None":
-        """The columns where they are known, their bytes where they are not; None where there are none."""
-        ahead = self._ahead
+    async def _read_usual(self, ahead: bytearray) -> "MySQLResult | bytes | None":
+        """What was answered where that is usual; the bytes of columns that are not known; None where all is unusual."""
         while len(ahead) <= _HEADER:
             if not await self._read_more():
                 return None
-        if ahead[_HEADER] in _NO_ROWS:
+        if ahead[_HEADER] == _OK:
+            return await self._read_ok(ahead)
+        head = None if ahead[_HEADER] in _NO_ROWS else await self._read_head(ahead)
+        return await self._read_rows(head, ahead) if isinstance(head, _Head) else head
+
+    async def _read_ok(self, ahead: bytearray) -> MySQLResult | None:
+        """Takes a success without rows; None where there is something unusual in it."""
+        end = _HEADER + (ahead[0] | ahead[1] << 8 | ahead[2] << 16)
+        if ahead[3] != self._next_seq_id or end > _LONGEST_OK:
+            return None
+        while len(ahead) < end:
+            if not await self._read_more():
+                return None
+        try:
+            affected, place = _number(ahead, _HEADER + 1)
+            insert_id, place = _number(ahead, place)
+        except (IndexError, KeyError):
+            return None
+        if end - place < _STATUS_SIZE:
+            return None
+        result = MySQLResult(self)
+        result.connection = None
+        result.affected_rows, result.insert_id = affected, insert_id
+        self.server_status = result.server_status = ahead[place] | ahead[place + 1] << 8
+        result.warning_count = ahead[place + 2] | ahead[place + 3] << 8
+        result.message = bytes(ahead[place + _STATUS_SIZE : end])
+        result.has_next = result.server_status & SERVER_MORE_RESULTS_EXISTS
+        self._next_seq_id = (self._next_seq_id + 1) & 0xFF
+        del ahead[:end]
+        return result
+
+    async def _read_head(self, ahead: bytearray) -> "_Head | bytes | None":
+        """The columns where they are known, their bytes where they are not; None where there is something unusual."""
+        if ahead[3] != self._next_seq_id:
             return None
         while True:
             for head in self._heads.values():
@@ -140,10 +171,10 @@ class OnePassConnection(aiomysql.Connection):  # type: ignore[misc] # the driver
                 self._heads.clear()
             self._heads[raw] = _Head(raw, result)
 
-    async def _read_rows(self, head: _Head) -> MySQLResult | None:
-        """Takes a whole answer out of what was read ahead; None where there is something unusual in it."""
-        ahead, rows = self._ahead, list[tuple[Any, ...]]()
-        place, number = len(head.raw), head.count + 2
+    async def _read_rows(self, head: _Head, ahead: bytearray) -> MySQLResult | None:
+        """Takes a whole answer out of what came; None where there is something unusual in it."""
+        rows = list[tuple[Any, ...]]()
+        place, number = len(head.raw), head.number
         while len(ahead) < place + _HEADER + _END_SIZE:
             if not await self._read_more():
                 return None
@@ -171,6 +202,15 @@ class OnePassConnection(aiomysql.Connection):  # type: ignore[misc] # the driver
         self._next_seq_id = (number + 1) & 0xFF
         del ahead[: place + _HEADER + _END_SIZE]
         return result
+
+
+def _number(data: bytearray, place: int) -> tuple[int, int]:
+    """A number as it stands in a packet, and where it ends."""
+    first = data[place]
+    if first < _NULL:
+        return first, place + 1
+    end = place + 1 + _NUMBER_SIZES[first]
+    return int.from_bytes(data[place + 1 : end], "little"), end
 
 
 def _end_of_columns(data: bytearray) -> int | None:

@@ -11,13 +11,15 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, Dialect, Engine, Insert, Select
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
-from sqlalchemy.util import await_only
 
+from domain.borrowed import Borrowed
 from domain.columns import ReadFast
-from domain.engine import mistakes_told
 
 Row = tuple[Any, ...]
-_DRIVER: Final = "aiomysql"
+# That which the short ways are of.
+DRIVER: Final = "aiomysql"
+# What stands between an INSERT's columns and its values, in SQLAlchemy's words.
+_VALUES: Final = " VALUES "
 
 
 class Prepared:
@@ -36,7 +38,7 @@ class Prepared:
     def text(self, dialect: Dialect) -> "Text | None":
         """The statement as this dialect's driver wants it; None where it is only for SQLAlchemy."""
         if dialect.driver not in self._texts:
-            self._texts[dialect.driver] = Text.of(self.statement, dialect) if dialect.driver == _DRIVER else None
+            self._texts[dialect.driver] = Text.of(self.statement, dialect) if dialect.driver == DRIVER else None
         return self._texts[dialect.driver]
 
 
@@ -45,8 +47,10 @@ class Text:
 
     def __init__(self, text: str, values: list[tuple[BindParameter[Any], Any]], columns: list[Any]) -> None:
         self.text = text
-        self._values = values
-        self.make = _row_of(columns)
+        self._parts = text.partition(_VALUES)
+        # A parameter's name where it has no value of the statement's own.
+        self._values = [(bound.key if bound.required else None, bound, process) for bound, process in values]
+        self._changed = [(place, process) for place, process in enumerate(columns) if process is not None]
 
     @classmethod
     def of(cls, statement: Select[Any] | Insert, dialect: Dialect, columns: Sequence[str] = ()) -> "Text | None":
@@ -74,13 +78,30 @@ class Text:
             values: by their parameters' names; of those that the statement has already none is to be given.
             escape: writes a value.
         """
-        return self.text % self.written(values, escape)
+        return self.text % self._written(values, escape)
 
-    def written(self, values: Mapping[str, Any], escape: Callable[[Any], str]) -> tuple[str, ...]:
-        """These values, and those that the statement has, as they stand in the text."""
+    def filled_with_rows(self, rows: Sequence[Mapping[str, Any]], escape: Callable[[Any], str]) -> str:
+        """The text of an INSERT with several rows of values in it."""
+        head, word, row = self._parts
+        return head + word + ", ".join([row % self._written(values, escape) for values in rows])
+
+    def made(self, rows: Sequence[Row]) -> list[Row]:
+        """From rows as the driver has them to rows as SQLAlchemy has them."""
+        changed = self._changed
+        if not changed:
+            return [*rows]
+        made = []
+        for row in rows:
+            values = list(row)
+            for place, process in changed:
+                values[place] = process(values[place])
+            made.append(tuple(values))
+        return made
+
+    def _written(self, values: Mapping[str, Any], escape: Callable[[Any], str]) -> tuple[str, ...]:
         written = []
-        for bound, process in self._values:
-            given = values[bound.key] if bound.required else bound.effective_value
+        for name, bound, process in self._values:
+            given = values[name] if name is not None else bound.effective_value
             value = given if process is None else process(given)
             # A number has one way of writing it.
             written.append(str(value) if type(value) is int else escape(value))
@@ -88,43 +109,22 @@ class Text:
 
 
 def is_listened_to(engine: Engine) -> bool:
-    """Whether somebody wants to know of each statement that this engine runs, which only SQLAlchemy can tell."""
+    """Whether somebody wants to know of each statement or transaction of this engine: only SQLAlchemy tells them."""
     told = engine.dispatch
-    return bool(engine.echo or told.before_cursor_execute or told.after_cursor_execute)
+    return bool(engine.echo or told.before_cursor_execute or told.after_cursor_execute or told.commit or told.rollback)
 
 
-def select(engine: Engine, text: Text, values: Mapping[str, Any]) -> list[Row]:
-    """The rows of a statement. To be called in a greenlet of SQLAlchemy's.
+async def select(engine: Engine, text: Text, values: Mapping[str, Any]) -> list[Row]:
+    """The rows of a statement.
 
     Raises:
         SQLAlchemyError: there is no connection free in time, it was lost, or the statement is refused.
     """
-    with mistakes_told(None, engine.dialect):
-        connection = engine.raw_connection()
-    try:
-        driver: Any = connection.driver_connection
-        with mistakes_told(connection, engine.dialect):
-            rows: tuple[Row, ...] = await_only(driver.select(text.filled(values, driver.escape)))
-    finally:
-        connection.close()
-    return [text.make(row) for row in rows]
+    async with Borrowed(engine) as connection:
+        rows = await connection.driver.select(text.filled(values, connection.driver.escape))
+    return text.made(rows)
 
 
 def _reader(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
     """From a value as the driver has it to one as SQLAlchemy has it; None where they are the same."""
     return kind.reader() if isinstance(kind, ReadFast) else kind.dialect_impl(dialect).result_processor(dialect, None)
-
-
-def _row_of(processors: list[Any]) -> Callable[[Row], Row]:
-    """From a row as the driver has it to one as SQLAlchemy has it."""
-    changed = [(place, process) for place, process in enumerate(processors) if process is not None]
-    if not changed:
-        return lambda row: row
-
-    def make(row: Row) -> Row:
-        values = list(row)
-        for place, process in changed:
-            values[place] = process(values[place])
-        return tuple(values)
-
-    return make

@@ -7,21 +7,21 @@ trip away; it is given one after the other.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Dialect, Insert, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.borrowed import Borrowed
 from domain.engine import mistake_of
+from domain.mysql_driver import Answer, GuardedConnection
 from domain.prepared import Row, Text
 
 Values = Mapping[str, Any]
 
 _NO_VALUES: Final[Values] = {}
 _COMMIT: Final = "COMMIT"
-# What stands between an INSERT's columns and its values, in SQLAlchemy's words.
-_VALUES: Final = " VALUES "
 
 
 class Statement:
@@ -80,7 +80,7 @@ class Together:
         connection: the transaction.
     """
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection | Borrowed) -> None:
         self._connection = connection
         self._waiting: list[Put] = []
         self.is_alone: Final = connection.dialect.name == "sqlite"
@@ -130,6 +130,8 @@ class Together:
             await self._at_once(waiting, last)
 
     async def _one_by_one(self, waiting: Sequence[Put]) -> None:
+        if isinstance(self._connection, Borrowed):
+            raise TypeError("nobody borrows a connection to SQLite")
         for put in waiting:
             result = await self._connection.execute(put.statement.made, put.values)
             if result.returns_rows:
@@ -138,21 +140,15 @@ class Together:
                 put.number = result.lastrowid or 0
 
     async def _at_once(self, waiting: Sequence[Put], last: Sequence[str]) -> None:
-        connection, dialect = self._connection.sync_connection, self._connection.dialect
-        if connection is None:
-            raise AssertionError("a transaction has a connection")
-        driver: Any = connection.connection.driver_connection
+        driver, dialect = _driver_of(self._connection), self._connection.dialect
         texts = [put.statement.text(dialect, put.values) for put in waiting]
         said = [_said(text, put.values, driver.escape) for text, put in zip(texts, waiting, strict=True)]
         said += last
-        done = 0
+        answers: list[Answer] = []
         try:
-            async for rows, number in driver.several(";".join(said), len(said)):
-                if done < len(waiting):
-                    waiting[done].rows = [texts[done].make(row) for row in rows]
-                    waiting[done].number = number
-                done += 1
+            await driver.several(";".join(said), len(said), answers)
         except dialect.loaded_dbapi.Error as error:
+            done = len(answers)
             mistake = mistake_of(error, dialect, texts[done].text if done < len(texts) else _COMMIT)
             if mistake.connection_invalidated:
                 await self._connection.invalidate(error)
@@ -161,11 +157,21 @@ class Together:
             # What comes late is nobody's answer.
             await self._connection.invalidate(error)
             raise
+        for put, text, (rows, number) in zip(waiting, texts, answers, strict=False):  # without that of the commit
+            put.rows = text.made(rows)
+            put.number = number
+
+
+def _driver_of(connection: AsyncConnection | Borrowed) -> GuardedConnection:
+    if isinstance(connection, Borrowed):
+        return connection.driver
+    if connection.sync_connection is None:
+        raise AssertionError("a transaction has a connection")
+    return cast("GuardedConnection", connection.sync_connection.connection.driver_connection)
 
 
 def _said(text: Text, values: Values | Sequence[Values], escape: Callable[[Any], str]) -> str:
     """A text with its values; an INSERT may have several rows of them."""
     if isinstance(values, Mapping):
         return text.filled(values, escape)
-    head, word, row = text.text.partition(_VALUES)
-    return head + word + ", ".join([row % text.written(each, escape) for each in values])
+    return text.filled_with_rows(values, escape)

@@ -58,12 +58,12 @@ class Placing:
             KeyInProgress: the request with this key is still running.
         """
 
-        async def work(connection: AsyncConnection) -> Order:
-            return await self._write(connection, user_id, offer, key)
+        async def work(together: Together) -> Order:
+            return await self._write(together, user_id, offer, key)
 
         for attempt in range(_ATTEMPTS):
             try:
-                return Placed(await self._database.write(work))
+                return Placed(await self._database.write_together(work))
             except IntegrityError:
                 # Somebody else was faster: with the same key, or at the same place; or the guest has enough. A repeat
                 # is answered before anything is refused, also where that took the last free place.
@@ -75,7 +75,7 @@ class Placing:
                 if key is not None:
                     raise KeyInProgress("The request with this key is still running.", "idempotencyKey") from error
                 raise
-        return Placed(await self._database.write(work))
+        return Placed(await self._database.write_together(work))
 
     async def _earlier(self, user_id: int, key: Key | None) -> Order | None:
         sn = await self._idempotency.find(key)
@@ -83,9 +83,8 @@ class Placing:
             return None
         return await self._database.read(lambda connection: repository.find(connection, sn, user_id=user_id))
 
-    async def _write(self, connection: AsyncConnection, user_id: int, offer: Offer, key: Key | None) -> Order:
+    async def _write(self, together: Together, user_id: int, offer: Offer, key: Key | None) -> Order:
         """All at once: what must not be fails, and nobody waits for an answer with a lock in hand."""
-        together = Together(connection)
         values = self._values(user_id, offer)
         placing_repository.take_turn(together, user_id)
         await self._idempotency.keep(together, key, values["sn"])

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pytest
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ from domain.order.models import HomestayNight
 from domain.together import Put, Statement, Together
 from tests.servers import MariaDB, require
 
+T = TypeVar("T")
 NIGHTS: Final = table_of(HomestayNight)
 ADD: Final = Statement(sa.insert(NIGHTS))
 FIND: Final = Statement(sa.select(NIGHTS).where(NIGHTS.c.order_sn == sa.bindparam("sn")).order_by(NIGHTS.c.night))
@@ -43,9 +44,24 @@ async def found(database: Database, sn: str) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in await database.read(lambda connection: connection.execute(statement))]
 
 
-async def test_what_is_sent_together_is_stored_and_found_as_by_sqlalchemy(database: Database) -> None:
-    async def work(connection: AsyncConnection) -> list[Put]:
-        together, puts = Together(connection), []
+Way = Callable[[Database, Callable[[Together], Coroutine[Any, Any, T]]], Coroutine[Any, Any, T]]
+
+
+@pytest.fixture(params=["by the shortest way", "in SQLAlchemy's transaction"])
+def written(request: pytest.FixtureRequest) -> Any:
+    """Runs work in a transaction."""
+
+    async def by_sqlalchemy(database: Database, work: Callable[[Together], Coroutine[Any, Any, T]]) -> T:
+        return await database.write(lambda connection: work(Together(connection)))
+
+    return Database.write_together if request.param == "by the shortest way" else by_sqlalchemy
+
+
+async def test_what_is_sent_together_is_stored_and_found_as_by_sqlalchemy(
+    database: Database, written: Way[Any]
+) -> None:
+    async def work(together: Together) -> list[Put]:
+        puts = []
         for number, sn in enumerate(NASTY):
             rows = [night(10 * number + each, sn, whole=bool(each)) for each in range(3)]
             together.put(ADD, rows)
@@ -54,7 +70,7 @@ async def test_what_is_sent_together_is_stored_and_found_as_by_sqlalchemy(databa
         await together.commit()
         return puts
 
-    for sn, put in zip(NASTY, await database.write(work), strict=True):
+    for sn, put in zip(NASTY, await written(database, work), strict=True):
         rows = await found(database, sn)
         assert len(rows) == 3
         assert [row["whole"] for row in rows] == [False, True, True]
@@ -63,47 +79,49 @@ async def test_what_is_sent_together_is_stored_and_found_as_by_sqlalchemy(databa
 
 
 @pytest.mark.parametrize("ends", ["send", "commit"])
-async def test_nothing_is_run_after_one_that_fails_and_nothing_is_kept(database: Database, ends: str) -> None:
-    async def first(connection: AsyncConnection) -> None:
-        together = Together(connection)
+async def test_nothing_is_run_after_one_that_fails_and_nothing_is_kept(
+    database: Database, written: Way[Any], ends: str
+) -> None:
+    async def first(together: Together) -> None:
         together.put(ADD, night(0, "first"))
         await together.commit()
 
-    async def second(connection: AsyncConnection) -> None:
-        together = Together(connection)
+    async def second(together: Together) -> None:
         together.put(ADD, night(1, "second"))
         together.put(ADD, night(0, "second"))
         together.put(ADD, night(2, "second"))
         await getattr(together, ends)()
 
-    await database.write(first)
+    await written(database, first)
     with pytest.raises(IntegrityError) as failure:
-        await database.write(second)
+        await written(database, second)
     assert "second" not in str(failure.value), "no value is told"
     assert await found(database, "second") == []
     assert len(await found(database, "first")) == 1
 
 
-async def test_what_was_sent_and_not_committed_is_given_up_with_the_transaction(database: Database) -> None:
-    async def work(connection: AsyncConnection) -> None:
-        together = Together(connection)
+async def test_what_was_sent_and_not_committed_is_given_up_with_the_transaction(
+    database: Database, written: Way[Any]
+) -> None:
+    async def work(together: Together) -> None:
         together.put(ADD, night(0, "lost"))
         await together.send()
         raise RuntimeError("the test says so")
 
     with pytest.raises(RuntimeError, match="the test says so"):
-        await database.write(work)
+        await written(database, work)
     assert await found(database, "lost") == []
 
 
-async def test_what_is_sent_and_left_to_the_transaction_is_committed_by_it(database: Database) -> None:
-    async def work(connection: AsyncConnection) -> None:
-        together = Together(connection)
+async def test_what_is_sent_and_left_to_the_transaction_is_committed_by_it(
+    database: Database, written: Way[Any]
+) -> None:
+    async def work(together: Together) -> None:
         together.put(ADD, night(0, "kept"))
         await together.send()
         assert await found(database, "kept") == [], "others see nothing of it yet"
 
-    await database.write(work)
+    await written(database, work)
     assert len(await found(database, "kept")) == 1
 
 
@@ -141,8 +159,7 @@ async def lonely(fragile: MariaDB) -> AsyncIterator[Database]:
 
 
 def naps(*seconds: float) -> Any:
-    async def work(connection: AsyncConnection) -> list[int]:
-        together = Together(connection)
+    async def work(together: Together) -> list[int]:
         puts = [together.put(SLEEP, {"seconds": each}) for each in seconds]
         await together.send()
         return [int(put.rows[0][0]) for put in puts]
@@ -150,33 +167,35 @@ def naps(*seconds: float) -> Any:
     return work
 
 
-async def test_each_of_several_has_the_time_of_one(lonely: Database) -> None:
-    assert await lonely.write(naps(0.6, 0.6, 0.6)) == [0, 0, 0]
+async def test_each_of_several_has_the_time_of_one(lonely: Database, written: Way[Any]) -> None:
+    assert await written(lonely, naps(0.6, 0.6, 0.6)) == [0, 0, 0]
 
 
 @pytest.mark.parametrize("seconds", [(5, 0), (0, 5), (0, 5, 0)])
 async def test_one_that_takes_too_long_is_given_up_and_its_connection_with_it(
-    lonely: Database, seconds: tuple[float, ...]
+    lonely: Database, written: Way[Any], seconds: tuple[float, ...]
 ) -> None:
     started = time.monotonic()
     with pytest.raises(DatabaseUnavailable) as failure:
-        await lonely.write(naps(*seconds))
+        await written(lonely, naps(*seconds))
     assert time.monotonic() - started < 1.0 + 2.0
     assert "no answer in 1.0 s" in failure.value.reason
-    assert await lonely.write(naps(0)) == [0]
+    assert await written(lonely, naps(0)) == [0]
 
 
-async def test_what_is_given_up_by_who_asked_leaves_its_answers_to_nobody(lonely: Database) -> None:
+async def test_what_is_given_up_by_who_asked_leaves_its_answers_to_nobody(lonely: Database, written: Way[Any]) -> None:
     for number in range(20):
-        task = asyncio.create_task(lonely.read(naps(0.01, 0.01)))
+        task = asyncio.create_task(written(lonely, naps(0.01, 0.01)))
         await asyncio.sleep(number / 1000)
         task.cancel()
         await asyncio.wait([task])
-        assert await lonely.write(naps(0)) == [0]
+        assert await written(lonely, naps(0)) == [0]
 
 
-async def test_a_server_that_dies_between_two_answers_is_no_bug(fragile: MariaDB, lonely: Database) -> None:
-    task = asyncio.create_task(lonely.write(naps(0, 0.9, 0)))
+async def test_a_server_that_dies_between_two_answers_is_no_bug(
+    fragile: MariaDB, lonely: Database, written: Way[Any]
+) -> None:
+    task = asyncio.create_task(written(lonely, naps(0, 0.9, 0)))
     await asyncio.sleep(0.3)
     fragile.kill()
     try:
@@ -184,20 +203,22 @@ async def test_a_server_that_dies_between_two_answers_is_no_bug(fragile: MariaDB
             await task
     finally:
         fragile.restart()
-    assert await lonely.write(naps(0)) == [0]
+    assert await written(lonely, naps(0)) == [0]
 
 
-async def test_a_transaction_without_a_statement_is_none(lonely: Database) -> None:
-    async def nothing(connection: AsyncConnection) -> None:
-        await Together(connection).commit()
+async def test_a_transaction_without_a_statement_is_none(lonely: Database, written: Way[Any]) -> None:
+    async def nothing(together: Together) -> None:
+        await together.commit()
 
-    await lonely.write(nothing)
+    await written(lonely, nothing)
     # Nothing of it is left to the next who has the connection.
     opened = "select @@in_transaction"
     assert (await lonely.read(lambda connection: connection.execute(sa.text(opened)))).scalar_one() == 0
 
 
-async def test_a_trip_takes_several_statements(lonely: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_trip_takes_several_statements(
+    lonely: Database, written: Way[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent: list[str] = []
     execute = mysql_driver.GuardedConnection._execute_command
 
@@ -205,15 +226,14 @@ async def test_a_trip_takes_several_statements(lonely: Database, monkeypatch: py
         sent.append(sql if isinstance(sql, str) else bytes(sql).decode())
         await execute(self, command, sql)
 
-    async def work(connection: AsyncConnection) -> None:
-        together = Together(connection)
+    async def work(together: Together) -> None:
         for _ in range(3):
             together.put(ONE)
         await together.commit()
 
     await lonely.ping()
     monkeypatch.setattr(mysql_driver.GuardedConnection, "_execute_command", note)
-    await lonely.write(work)
+    await written(lonely, work)
     assert [trip.split(";") for trip in sent] == [["BEGIN", *["SELECT 1 AS anon_1"] * 3, "COMMIT"]]
 
 

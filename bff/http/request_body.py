@@ -1,8 +1,7 @@
 """Reads what a client sends into one request, or a refusal: bytes, a GET's address, or a message of a WebSocket."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
@@ -14,6 +13,9 @@ from bff.http.media_types import JSON
 
 # Bytes. An operation of the contract with every field takes 3 KiB.
 MAX_BODY: Final = 64 * 1024
+
+# A request's members, in the order of `Said`.
+_KINDS: Final = {"query": str, "documentId": str, "variables": dict, "operationName": str, "extensions": dict}
 
 
 class Refused(HTTPException):
@@ -30,8 +32,7 @@ class Refused(HTTPException):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A request as the client put it, each member of its right kind.
 
     Attributes:
@@ -99,13 +100,12 @@ def said(members: object) -> Said:
     """
     if not isinstance(members, dict):
         raise Refused(400, "The body must be a JSON object.")
-    return Said(
-        query=_member(members, "query", str) or None,
-        document_id=_member(members, "documentId", str) or None,
-        variables=_member(members, "variables", dict),
-        operation_name=_member(members, "operationName", str) or None,
-        extensions=_member(members, "extensions", dict) or {},
-    )
+    values = [members.get(name) for name in _KINDS]
+    for value, (name, kind) in zip(values, _KINDS.items(), strict=True):
+        if value is not None and not isinstance(value, kind):
+            raise Refused(400, f"`{name}` must be {'a string' if kind is str else 'an object'}.")
+    query, document_id, variables, operation_name, extensions = values
+    return Said(query or None, document_id or None, variables, operation_name or None, extensions or {})
 
 
 def _is_json(content_type: str) -> bool:
@@ -146,10 +146,3 @@ def _parameters(given: Mapping[str, str | list[str] | None]) -> dict[str, Any]:
         else:
             parameters.pop(name, None)
     return parameters
-
-
-def _member(members: dict[str, Any], name: str, kind: type) -> Any:  # noqa: ANN401 -- as the kind says
-    value = members.get(name)
-    if value is not None and not isinstance(value, kind):
-        raise Refused(400, f"`{name}` must be {'a string' if kind is str else 'an object'}.")
-    return value

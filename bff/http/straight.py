@@ -35,8 +35,7 @@ _UNUSUAL: Final = frozenset({b"origin", b"upgrade", b"expect", b"transfer-encodi
 _COMPRESSED_ASIDE: Final = 128 * 1024
 # zlib's way to say that gzip's head and end go around it.
 _GZIP: Final = 16 + zlib.MAX_WBITS
-_VARY: Final = b"vary: Accept-Encoding\r\n"
-_PACKED: Final = _VARY + b"content-encoding: gzip\r\n"
+_PACKED: Final = b"content-encoding: gzip\r\n"
 
 
 class Application(Starlette):
@@ -59,13 +58,16 @@ class Straight:
     Args:
         endpoint: answers operations.
         places: of requests that are worked on.
+        by_origin: whether pages of other sites may ask, so that an answer depends on where its question comes from.
         production: whether browsers are to come by TLS alone.
     """
 
-    def __init__(self, endpoint: Endpoint, places: Places, *, production: bool) -> None:
+    def __init__(self, endpoint: Endpoint, places: Places, *, by_origin: bool, production: bool) -> None:
         self._endpoint = endpoint
         self._places = places
         headers = [*security_headers.written(production=production), (request_id.HEADER, b"")]
+        self._vary_small = b"vary: Origin\r\n" if by_origin else b""
+        self._vary_large = b"vary: Accept-Encoding, Origin\r\n" if by_origin else b"vary: Accept-Encoding\r\n"
         self._always = b"\r\n".join(b"%s: %s" % header for header in headers)
 
     async def answer(self, headers: Mapping[bytes, bytes], body: bytes) -> tuple[bytes, bytes, bytes]:
@@ -78,16 +80,16 @@ class Straight:
         bind_contextvars(request_id=chosen)
         reply = await self._reply(headers, body, chosen)
         watching.count(reply.status)
-        told, encoding = reply.body, b""
+        told, vary = reply.body, self._vary_small
         if len(told) >= COMPRESSED_FROM:
-            encoding = _VARY
+            vary = self._vary_large
             if b"gzip" in headers.get(b"accept-encoding", b""):
-                encoding = _PACKED
+                vary += _PACKED
                 told = await _packed(told)
         about = b"content-length: %d\r\n%s%s%s%s\r\n" % (
             len(told),
             _described(reply.content_type, tuple(reply.more)),
-            encoding,
+            vary,
             self._always,
             chosen.encode(),
         )

@@ -54,8 +54,8 @@ def guest(user: int) -> dict[str, str]:
 
 
 class Client:
-    def __init__(self, app: ASGIApp) -> None:
-        self.http = httpx.AsyncClient(transport=Wire(app), base_url="http://test")
+    def __init__(self, app: ASGIApp, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.http = httpx.AsyncClient(transport=transport or Wire(app), base_url="http://test")
 
     async def send(
         self, content: bytes | AsyncIterable[bytes], headers: dict[str, str] | None = None

@@ -31,8 +31,9 @@ class Pipe(asyncio.Transport):
         self._closed = False
 
     def write(self, data: Any) -> None:
-        self.sent += data
-        self.news.set()
+        if not self._closed:
+            self.sent += data
+            self.news.set()
 
     def close(self) -> None:
         self._closed = True
@@ -56,16 +57,21 @@ class Server:
 
     Args:
         app: what it serves.
+
+    Attributes:
+        state: what its connections share.
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        self._uvicorn = HttpServer(app, host="127.0.0.1", port=0)._server
-        self._uvicorn.config.load()
+        uvicorn = HttpServer(app, host="127.0.0.1", port=0)._server
+        uvicorn.config.load()
+        self._config = uvicorn.config
+        self.state = uvicorn.server_state
 
     def connect(self) -> tuple[StraightProtocol, Pipe]:
         """A new connection, both sides of it."""
         pipe = Pipe()
-        protocol = StraightProtocol(config=self._uvicorn.config, server_state=self._uvicorn.server_state, app_state={})
+        protocol = StraightProtocol(config=self._config, server_state=self.state, app_state={})
         protocol.connection_made(pipe)
         return protocol, pipe
 
@@ -83,18 +89,21 @@ class Wire(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends a request, and receives its answer."""
         protocol, pipe = self._server.connect()
-        client = h11.Connection(h11.CLIENT)
+        # As it is, also where a client that minds the rules would not send it.
+        lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
+        lines += [b"%s: %s" % header for header in request.headers.raw]
+        is_chunked = "chunked" in request.headers.get("transfer-encoding", "")
         try:
-            head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
-            protocol.data_received(client.send(head) or b"")
+            protocol.data_received(b"\r\n".join([*lines, b"", b""]))
             async for piece in cast("httpx.AsyncByteStream", request.stream):
-                protocol.data_received(client.send(h11.Data(data=piece)) or b"")
+                protocol.data_received(b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunked else piece)
                 await _turns(pipe)
                 if pipe.sent or pipe.is_closing():
                     break
             else:
-                protocol.data_received(client.send(h11.EndOfMessage()) or b"")
-            return await _answer(client, pipe)
+                if is_chunked:
+                    protocol.data_received(b"0\r\n\r\n")
+            return await _answer(request, pipe)
         finally:
             protocol.connection_lost(None)
 
@@ -107,7 +116,10 @@ async def _turns(pipe: Pipe) -> None:
         await pipe.news.wait()
 
 
-async def _answer(client: h11.Connection, pipe: Pipe) -> httpx.Response:
+async def _answer(request: httpx.Request, pipe: Pipe) -> httpx.Response:
+    client = h11.Connection(h11.CLIENT)
+    client.send(h11.Request(method=request.method, target="/", headers=[("host", "test")]))
+    client.send(h11.EndOfMessage())
     head: h11.Response | None = None
     body = b""
     while True:

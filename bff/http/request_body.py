@@ -1,6 +1,7 @@
 """Reads what a client sends into one request, or a refusal: bytes, a GET's address, or a message of a WebSocket."""
 
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -14,8 +15,16 @@ from bff.http.media_types import JSON
 # Bytes. An operation of the contract with every field takes 3 KiB.
 MAX_BODY: Final = 64 * 1024
 
-# A request's members, in the order of `Said`.
-_KINDS: Final = {"query": str, "documentId": str, "variables": dict, "operationName": str, "extensions": dict}
+# What a request's members may be.
+_TEXT: Final = (str, NoneType)
+_OBJECT: Final = (dict, NoneType)
+_MEMBERS: Final = {
+    "query": _TEXT,
+    "documentId": _TEXT,
+    "variables": _OBJECT,
+    "operationName": _TEXT,
+    "extensions": _OBJECT,
+}
 
 
 class Refused(HTTPException):
@@ -100,11 +109,17 @@ def said(members: object) -> Said:
     """
     if not isinstance(members, dict):
         raise Refused(400, "The body must be a JSON object.")
-    values = [members.get(name) for name in _KINDS]
-    for value, (name, kind) in zip(values, _KINDS.items(), strict=True):
-        if value is not None and not isinstance(value, kind):
-            raise Refused(400, f"`{name}` must be {'a string' if kind is str else 'an object'}.")
-    query, document_id, variables, operation_name, extensions = values
+    get = members.get
+    query, document_id, operation_name = get("query"), get("documentId"), get("operationName")
+    variables, extensions = get("variables"), get("extensions")
+    if not (
+        isinstance(query, _TEXT)
+        and isinstance(document_id, _TEXT)
+        and isinstance(variables, _OBJECT)
+        and isinstance(operation_name, _TEXT)
+        and isinstance(extensions, _OBJECT)
+    ):
+        raise _of_another_kind(members)
     return Said(query or None, document_id or None, variables, operation_name or None, extensions or {})
 
 
@@ -146,3 +161,9 @@ def _parameters(given: Mapping[str, str | list[str] | None]) -> dict[str, Any]:
         else:
             parameters.pop(name, None)
     return parameters
+
+
+def _of_another_kind(members: dict[str, Any]) -> Refused:
+    """Names the first that is."""
+    name = next(name for name, kinds in _MEMBERS.items() if not isinstance(members.get(name), kinds))
+    return Refused(400, f"`{name}` must be {'a string' if _MEMBERS[name] is _TEXT else 'an object'}.")

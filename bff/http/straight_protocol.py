@@ -36,20 +36,12 @@ class StraightProtocol(PatientProtocol):
 
     def on_headers_complete(self) -> None:
         """Has the head of a request, and decides on its way."""
-        straight = self._straight
-        if straight is None or self.url != PATH or not self._is_free:
-            super().on_headers_complete()
-            return
-        parser, headers = self.parser, dict(self.headers)
-        if (
-            parser.get_method() != b"POST"
-            or parser.get_http_version() != "1.1"
-            or not is_usual(headers, len(self.headers))
-        ):
+        straight, headers = self._straight, self._usual_headers()
+        if straight is None or headers is None:
             super().on_headers_complete()
             return
         self._has_a_head()
-        self._coming = _Request(straight, headers, keep_alive=parser.should_keep_alive())
+        self._coming = _Request(straight, headers, keep_alive=self.parser.should_keep_alive())
 
     def on_body(self, body: bytes) -> None:
         """Keeps a piece of a body, none of which is longer than what is read."""
@@ -95,6 +87,13 @@ class StraightProtocol(PatientProtocol):
         if not request.keep_alive:
             self.transport.close()
         self.on_response_complete()
+
+    def _usual_headers(self) -> dict[bytes, bytes] | None:
+        if self.url != PATH or not self._is_free:
+            return None
+        parser, headers = self.parser, dict(self.headers)
+        is_post = parser.get_method() == b"POST" and parser.get_http_version() == "1.1"
+        return headers if is_post and is_usual(headers, len(self.headers)) else None
 
     @property
     def _is_free(self) -> bool:

@@ -13,7 +13,7 @@ from bff.http import guards
 from bff.http.admission import Places
 from bff.http.edge import Edge
 from bff.http.endpoint import Endpoint
-from bff.http.straight import Application
+from bff.http.straight import Application, Straight
 from domain.database import Database
 from domain.errors import DatabaseUnavailable
 from workers.metrics import Metrics
@@ -45,8 +45,6 @@ def create_app(
     """
     endpoint, places = Endpoint(edge), Places()
     return Application(
-        endpoint,
-        places,
         routes=[
             Route("/graphql", endpoint, middleware=guards.around_graphql(places)),
             WebSocketRoute("/graphql", endpoint),
@@ -57,7 +55,7 @@ def create_app(
             *ops_routes,
         ],
         middleware=guards.around_all(origins=origins, production=production),
-        production=production,
+        straight=Straight(endpoint, places, by_origin=bool(origins), production=production),
     )
 
 

@@ -23,7 +23,6 @@ from bff.limits.shared_allowance import open_allowance
 from bff.processes import figures
 from bff.processes.figures import FiguresServer
 from bff.processes.seat import Parent, Seat
-from bff.watching import WatchedRequests
 from domain import rpc
 from domain.database import Database
 from domain.order import server as order_server
@@ -170,7 +169,7 @@ def _http(  # noqa: PLR0917 -- all that is served
         production=settings.production,
     )
     return HttpServer(
-        WatchedRequests(app),
+        app,
         host=settings.host,
         port=settings.port if seat is None else seat.port,
         shared=seat is not None,

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Final, cast
 
 import structlog
 from graphql import OperationDefinitionNode, OperationType, get_operation_ast
+from prometheus_client import Counter
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strawberry.extensions import SchemaExtension
@@ -45,13 +47,23 @@ class WatchedRequests:
             async def note(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     status = message["status"]
-                    RESPONSES.labels(status).inc()
+                    count(status)
                     span.note({"http.response.status_code": status})
                     if status >= _SERVER_ERROR:
                         span.fail(str(status))
                 await send(message)
 
             await self.app(scope, receive, note)
+
+
+def count(status: int) -> None:
+    """Counts an answer of /graphql."""
+    _answers(status).inc()
+
+
+@cache
+def _answers(status: int) -> Counter:
+    return RESPONSES.labels(int(status))
 
 
 def _span(scope: Scope, headers: Headers) -> AbstractContextManager[tracing.Span]:

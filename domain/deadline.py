@@ -4,28 +4,33 @@ Whoever takes a request on says once how long it may take; each call to another 
 however many calls came before it.
 """
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import monotonic
 from typing import Final
 
-# On the loop's clock; tasks that are started on the way inherit it.
+# On the monotonic clock, which is the loop's; tasks that are started on the way inherit it.
 _ENDS: Final[ContextVar[float | None]] = ContextVar("deadline", default=None)
 
 
-@contextmanager
-def budget(seconds: float) -> Iterator[None]:
+class budget:  # noqa: N801 -- it reads as a function
     """Gives what is done inside so many seconds, and never more than is left of an outer budget.
 
     Nothing is cancelled when they are over: `remaining` tells, and calls to other services are not made any more.
     """
-    ends, outer = _now() + seconds, _ENDS.get()
-    token = _ENDS.set(ends if outer is None else min(ends, outer))
-    try:
-        yield
-    finally:
-        _ENDS.reset(token)
+
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        ends, outer = monotonic() + self._seconds, _ENDS.get()
+        self._token = _ENDS.set(ends if outer is None else min(ends, outer))
+
+    def __exit__(self, *_: object) -> None:
+        _ENDS.reset(self._token)
 
 
 @contextmanager
@@ -41,7 +46,7 @@ def lifted() -> Iterator[None]:
 def remaining() -> float | None:
     """The seconds that are left, negative where they are over; None where nobody set a limit."""
     ends = _ENDS.get()
-    return None if ends is None else ends - _now()
+    return None if ends is None else ends - monotonic()
 
 
 def within(limit: float) -> float:
@@ -52,7 +57,7 @@ def within(limit: float) -> float:
 
 def end_of(limit: float) -> float:
     """When something must be over that may take so many seconds by itself, on the loop's clock."""
-    end, outer = _now() + limit, _ENDS.get()
+    end, outer = monotonic() + limit, _ENDS.get()
     return end if outer is None else min(end, outer)
 
 
@@ -64,6 +69,3 @@ def set_end(end: float) -> None:
     """
     _ENDS.set(end)
 
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -5,21 +5,17 @@ carry a server does all of it too late.
 """
 
 import asyncio
-from http import HTTPStatus
 from typing import Final
 
-import orjson
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bff.errors import EdgeCode
+from bff.http.reply import Reply, too_late, too_many
 
 log = structlog.get_logger(__name__)
 
 # Requests that are worked on. A core answers more than a thousand a second: the last of these waits a fifth of one.
 AT_ONCE: Final = 256
-# Seconds until who was not let in should come again.
-RETRY_AFTER: Final = 1
 # Seconds that a client may take to send a body. The largest that is read takes a second at 64 kB/s.
 RECEIVE_WITHIN: Final = 10.0
 # Bytes that are kept before a request is let in. The endpoint refuses more unread.
@@ -67,12 +63,13 @@ class Admission:
             async with asyncio.timeout(self._receive_within):
                 request = await _Request.of(receive)
         except (TimeoutError, asyncio.CancelledError):  # the latter where the server ends, and waits no longer
-            await refuse_late(scope, send, self._receive_within)
+            reply = too_late(scope["state"]["request_id"], self._receive_within)
+            await reply.as_response()(scope, receive, send)
             return
         if request.is_gone:
             return
         if self._places.free <= 0:
-            await refuse_overload(scope, send)
+            await refused_for_overload(scope["state"]["request_id"]).as_response()(scope, receive, send)
             return
         await self._work(scope, request, send)
 
@@ -133,29 +130,7 @@ def _is_stream(start: Message) -> bool:
     )
 
 
-async def refuse_late(scope: Scope, send: Send, seconds: float) -> None:
-    """Tells a client that it took too long to send its request."""
-    reason = f"The request was not received within {seconds:g} s."
-    await _refuse(scope, send, HTTPStatus.REQUEST_TIMEOUT, EdgeCode.BAD_REQUEST, reason)
-
-
-async def refuse_overload(scope: Scope, send: Send) -> None:
-    """Tells a client to come again."""
+def refused_for_overload(request_id: str) -> Reply:
+    """Tells a client to come again, and whoever reads the log that it was told so."""
     log.warning("request not let in: too many at once")
-    reason = "There is more to do than can be done right now. Nothing was executed; please try again."
-    await _refuse(scope, send, HTTPStatus.SERVICE_UNAVAILABLE, EdgeCode.OVERLOADED, reason)
-
-
-async def _refuse(scope: Scope, send: Send, status: HTTPStatus, code: EdgeCode, reason: str) -> None:
-    extensions = {"code": code, "requestId": scope["state"]["request_id"]}
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        extensions["retryAfter"] = RETRY_AFTER
-    body = orjson.dumps({"errors": [{"message": reason, "extensions": extensions}]})
-    headers = [(b"content-type", b"application/json; charset=utf-8"), (b"content-length", b"%d" % len(body))]
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.append((b"retry-after", b"%d" % RETRY_AFTER))
-    else:
-        # What comes of it later is no new request.
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return too_many(request_id)

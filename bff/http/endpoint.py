@@ -1,7 +1,6 @@
 """/graphql: bytes to bytes. The GraphQL-over-HTTP rules live here; what a field means does not."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final, cast
@@ -27,17 +26,19 @@ from bff.errors import EdgeCode
 from bff.http import idempotency_key, request_body
 from bff.http.edge import Edge
 from bff.http.media_types import EVENTS, GRAPHQL_JSON, JSON, answer_type
+from bff.http.reply import Reply
 from bff.http.request_body import Refused, Said
+from bff.http.time_limit import TimeLimit
 from bff.http.websocket import Connection, Socket
 from bff.identity.tokens import bearer
 from bff.watching import SPAN
-from domain import deadline
 from domain.tracing import NOTHING
 
 # One of them makes a GET one that no page of another site can send unasked; the others are what Apollo's clients send.
 PREFLIGHT: Final = ("GraphQL-Require-Preflight", "Apollo-Require-Preflight", "X-Apollo-Operation-Name")
 
 HEADER_OF_KEY: Final = idempotency_key.HEADER.encode()
+_OK: Final[tuple[int, Sequence[tuple[str, str]]]] = (200, ())
 _BY_POST: Final = OperationType.from_http("POST")
 
 # Seconds for an answer: above what asking the database and two services may take, below the server's grace at a stop.
@@ -66,6 +67,7 @@ class Endpoint(GraphQL[RequestContext, None]):
             allowed_origins=edge.origins,
         )
         self.edge = edge
+        self._limit = TimeLimit(BUDGET)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -93,9 +95,10 @@ class Endpoint(GraphQL[RequestContext, None]):
             HTTPException: nothing was executed, or there was no answer in time.
         """
         context = await self._context(request)
-        return await self._answered(context, await request_body.read_post(request), media_type)
+        reply = await self._answered(context, await request_body.read_post(request), media_type)
+        return reply.as_response()
 
-    async def straight(self, body: bytes, headers: Mapping[bytes, bytes], request_id: str) -> Response:
+    async def straight(self, body: bytes, headers: Mapping[bytes, bytes], request_id: str) -> Reply:
         """The same of a request whose body is there as a whole, and each of whose headers is there once.
 
         Args:
@@ -119,7 +122,7 @@ class Endpoint(GraphQL[RequestContext, None]):
         except HTTPException as refused:
             return _refusal(refused, request_id, media_type)
 
-    async def _answered(self, context: RequestContext, said: Said, media_type: str) -> Response:
+    async def _answered(self, context: RequestContext, said: Said, media_type: str) -> Reply:
         query = await self.edge.documents.text(said)
         execution = self.schema.execute(
             query,
@@ -130,7 +133,7 @@ class Endpoint(GraphQL[RequestContext, None]):
             operation_extensions=said.extensions,
         )
         result = await self._carried_out(execution, query, said)
-        return _response(self.edge.answer(result, context.request_id), f"{media_type}; charset=utf-8")
+        return _reply(self.edge.answer(result, context.request_id), f"{media_type}; charset=utf-8")
 
     def should_render_graphql_ide(self, request: object) -> bool:  # noqa: ARG002 -- Strawberry's signature
         """The explorer has an address of its own."""
@@ -200,12 +203,11 @@ class Endpoint(GraphQL[RequestContext, None]):
     async def _carried_out(self, execution: Awaitable[Any], query: str | None, said: Said) -> Any:  # noqa: ANN401 -- as executed
         """Executes in time, and answers an operation that the document does not have as GraphQL wants it answered."""
         try:
-            # What is asked of others on the way gets no more time than is left.
-            with deadline.budget(BUDGET):
-                async with asyncio.timeout(BUDGET):
-                    result = await execution
+            result = await self._limit.keep(execution)
         except TimeoutError:
-            reason = f"There was no answer within {BUDGET:.0f} s. A mutation may have been carried out or not."
+            reason = (
+                f"There was no answer within {self._limit.seconds:.0f} s. A mutation may have been carried out or not."
+            )
             raise Refused(HTTPStatus.GATEWAY_TIMEOUT, reason, EdgeCode.UPSTREAM_UNAVAILABLE) from None
         except (HTTPException, CannotGetOperationTypeError, MissingQueryError) as refused:
             match refused.__cause__ if isinstance(refused, HTTPException) else refused:
@@ -220,7 +222,8 @@ class Endpoint(GraphQL[RequestContext, None]):
                 case MissingQueryError():
                     raise Refused(HTTPStatus.BAD_REQUEST, "No GraphQL query found in the request") from refused
             raise
-        if isinstance(result, ExecutionResult) and not isinstance(result, PreExecutionError):
+        if said.extensions and isinstance(result, ExecutionResult) and not isinstance(result, PreExecutionError):
+            # One that came with its name, maybe.
             await self.edge.documents.passed(Said(query, None, said.variables, said.operation_name, said.extensions))
         return result
 
@@ -239,7 +242,7 @@ class Endpoint(GraphQL[RequestContext, None]):
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
     ) -> Response:
         """The answer."""
-        return _response(response_data, sub_response.headers["content-type"])
+        return _reply(response_data, sub_response.headers["content-type"]).as_response()
 
     async def create_streaming_response(
         self,
@@ -252,17 +255,12 @@ class Endpoint(GraphQL[RequestContext, None]):
         return StreamingResponse(_with_line_feeds(stream()), headers=headers)
 
 
-def _response(answer: GraphQLHTTPResponse | list[GraphQLHTTPResponse], media_type: str) -> Response:
+def _reply(answer: GraphQLHTTPResponse | list[GraphQLHTTPResponse], content_type: str) -> Reply:
     """The answer; its status tells of the operation only to who asked by the newer media type."""
-    status = 200
-    if media_type.startswith(GRAPHQL_JSON) and isinstance(answer, dict) and "data" not in answer:
-        status = _status(cast("dict[str, Any]", answer))
-    response = Response(orjson.dumps(answer), status_code=status, media_type=media_type)
-    if status == HTTPStatus.UNAUTHORIZED:
-        response.headers["www-authenticate"] = "Bearer"
-    elif status == HTTPStatus.TOO_MANY_REQUESTS:
-        response.headers["retry-after"] = str(_retry_after(cast("dict[str, Any]", answer)))
-    return response
+    status, more = _OK
+    if content_type.startswith(GRAPHQL_JSON) and isinstance(answer, dict) and "data" not in answer:
+        status, more = _status(cast("dict[str, Any]", answer))
+    return Reply(status, content_type, orjson.dumps(answer), more)
 
 
 async def _with_line_feeds(events: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -281,11 +279,13 @@ def _is_safe_get(request: Request) -> bool:
     return request.method == "GET" and any(name in request.headers for name in PREFLIGHT)
 
 
-def _status(answer: dict[str, Any]) -> int:
+def _status(answer: dict[str, Any]) -> tuple[int, Sequence[tuple[str, str]]]:
     codes = {error["extensions"]["code"] for error in answer.get("errors", ())}
     if EdgeCode.UNAUTHENTICATED in codes:
-        return HTTPStatus.UNAUTHORIZED
-    return HTTPStatus.TOO_MANY_REQUESTS if EdgeCode.RATE_LIMITED in codes else HTTPStatus.BAD_REQUEST
+        return HTTPStatus.UNAUTHORIZED, [("www-authenticate", "Bearer")]
+    if EdgeCode.RATE_LIMITED in codes:
+        return HTTPStatus.TOO_MANY_REQUESTS, [("retry-after", str(_retry_after(answer)))]
+    return HTTPStatus.BAD_REQUEST, ()
 
 
 def _retry_after(answer: dict[str, Any]) -> int:
@@ -293,17 +293,15 @@ def _retry_after(answer: dict[str, Any]) -> int:
 
 
 def _refuse(request: Request, refused: HTTPException) -> Response:
-    return _refusal(refused, request_id(request), answer_type(request.headers.get("accept")))
+    return _refusal(refused, request_id(request), answer_type(request.headers.get("accept"))).as_response()
 
 
-def _refusal(refused: HTTPException, request_id: str, media_type: str) -> Response:
+def _refusal(refused: HTTPException, request_id: str, media_type: str) -> Reply:
     code = refused.code if isinstance(refused, Refused) else EdgeCode.BAD_REQUEST
     error = {"message": refused.reason, "extensions": {"code": code, "requestId": request_id}}
-    response = Response(
+    return Reply(
+        refused.status_code,
+        f"{JSON if media_type == EVENTS else media_type}; charset=utf-8",
         orjson.dumps({"errors": [error]}),
-        status_code=refused.status_code,
-        media_type=f"{JSON if media_type == EVENTS else media_type}; charset=utf-8",
+        [("allow", "GET, POST")] if refused.status_code == HTTPStatus.METHOD_NOT_ALLOWED else (),
     )
-    if refused.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        response.headers["allow"] = "GET, POST"
-    return response

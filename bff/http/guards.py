@@ -12,6 +12,7 @@ from bff.http.endpoint import PREFLIGHT
 from bff.http.last_resort import LastResort
 from bff.http.request_id import RequestId
 from bff.http.security_headers import SecurityHeaders
+from bff.watching import WatchedRequests
 
 # What a page of an allowed origin may send; what Apollo Client, Relay and urql send is among it.
 REQUEST_HEADERS: Final = (
@@ -41,6 +42,7 @@ def around_all(*, origins: Sequence[str], production: bool) -> list[Middleware]:
         production: whether browsers are to come by TLS alone.
     """
     return [
+        Middleware(WatchedRequests),
         Middleware(RequestId),
         Middleware(SecurityHeaders, production=production),
         *([_cors(origins)] if origins else []),

@@ -1,12 +1,10 @@
 """What nobody else caught: told to the client in the form of every error, and logged once with the request's id."""
 
-import orjson
 import structlog
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bff.errors import MASK, EdgeCode
+from bff.http.reply import sorry
 
 log = structlog.get_logger(__name__)
 
@@ -36,12 +34,5 @@ class LastResort:
         except Exception:
             log.exception("request failed", path=scope["path"])
             if not started:
-                await sorry(scope)(scope, receive, send)
+                await sorry(scope["state"]["request_id"]).as_response()(scope, receive, send)
             # Half an answer can't be mended. The server sees that it has no end, and closes the connection.
-
-
-def sorry(scope: Scope) -> Response:
-    """The answer where there is none."""
-    extensions = {"code": EdgeCode.INTERNAL_SERVER_ERROR, "requestId": scope["state"]["request_id"]}
-    body = orjson.dumps({"errors": [{"message": MASK, "extensions": extensions}]})
-    return Response(body, 500, media_type="application/json")

@@ -29,9 +29,13 @@ class PatientProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **named: Any) -> None:  # noqa: ANN401 -- uvicorn's own
         super().__init__(*args, **named)
         self._head: asyncio.TimerHandle | None = None
+        self._rest: asyncio.TimerHandle | None = None
         self._end: asyncio.TimerHandle | None = None
         self._stopping = False
-        self._had_a_request = False
+        # Whether the head of a request came to its end in what was received last.
+        self._got_a_head = False
+        # Since when nothing was received, on the loop's clock; None from the first byte of a request to its answer.
+        self._resting_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begins to wait for the first request."""
@@ -40,24 +44,42 @@ class PatientProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Begins to wait for the head of the next request, where this is not part of one that is being answered."""
-        if self._head is None and self._is_idle:
-            self._await_head()
+        was_idle = self._is_idle
+        self._resting_since = None
+        self._got_a_head = False
         super().data_received(data)
+        # A head that came as a whole is nothing to wait for.
+        if was_idle and not self._got_a_head and self._head is None:
+            self._await_head()
 
     def on_headers_complete(self) -> None:
         """Has the head of a request."""
-        self._stop_waiting()
+        self._has_a_head()
         super().on_headers_complete()
-        # None where the connection becomes a WebSocket, which is no concern of ours any more.
-        self._had_a_request = self.cycle is not None
+        # There is none where the connection becomes a WebSocket, which is no concern of ours any more.
         if self._stopping and self._had_a_request:
             self.cycle.keep_alive = False
+
+    def on_response_complete(self) -> None:
+        """Goes on with the next request, or waits for one: by one timer for all of them, which looks how long it is."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+            return
+        self._resting_since = self.loop.time()
+        if self._rest is None:
+            self._rest = self.loop.call_later(self.timeout_keep_alive, self._look_how_long)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Waits for nothing any more."""
         self._stop_waiting()
-        if self._end is not None:
-            self._end.cancel()
+        for timer in (self._rest, self._end):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -75,11 +97,30 @@ class PatientProtocol(HttpToolsProtocol):
             self._end = self.loop.call_later(READ_WITHIN, self.transport.abort)
 
     @property
+    def _had_a_request(self) -> bool:
+        cycle: object = self.cycle
+        return cycle is not None
+
+    @property
     def _is_idle(self) -> bool:
         return not self._had_a_request or self.cycle.response_complete
 
     def _end_if_idle(self) -> None:
         super().shutdown()
+
+    def _look_how_long(self) -> None:
+        self._rest = None
+        if self._resting_since is None:
+            return
+        left = self._resting_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._rest = self.loop.call_later(left, self._look_how_long)
+        else:
+            self.timeout_keep_alive_handler()
+
+    def _has_a_head(self) -> None:
+        self._got_a_head = True
+        self._stop_waiting()
 
     def _await_head(self) -> None:
         self._head = self.loop.call_later(HEAD_WITHIN, self._give_up)

@@ -1,8 +1,8 @@
 """Reads what a client sends into one request, or a refusal: bytes, a GET's address, or a message of a WebSocket."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from types import NoneType
+from typing import Any, Final, NamedTuple
 
 import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
@@ -14,6 +14,17 @@ from bff.http.media_types import JSON
 
 # Bytes. An operation of the contract with every field takes 3 KiB.
 MAX_BODY: Final = 64 * 1024
+
+# What a request's members may be.
+_TEXT: Final = (str, NoneType)
+_OBJECT: Final = (dict, NoneType)
+_MEMBERS: Final = {
+    "query": _TEXT,
+    "documentId": _TEXT,
+    "variables": _OBJECT,
+    "operationName": _TEXT,
+    "extensions": _OBJECT,
+}
 
 
 class Refused(HTTPException):
@@ -30,8 +41,7 @@ class Refused(HTTPException):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A request as the client put it, each member of its right kind.
 
     Attributes:
@@ -99,13 +109,18 @@ def said(members: object) -> Said:
     """
     if not isinstance(members, dict):
         raise Refused(400, "The body must be a JSON object.")
-    return Said(
-        query=_member(members, "query", str) or None,
-        document_id=_member(members, "documentId", str) or None,
-        variables=_member(members, "variables", dict),
-        operation_name=_member(members, "operationName", str) or None,
-        extensions=_member(members, "extensions", dict) or {},
-    )
+    get = members.get
+    query, document_id, operation_name = get("query"), get("documentId"), get("operationName")
+    variables, extensions = get("variables"), get("extensions")
+    if not (
+        isinstance(query, _TEXT)
+        and isinstance(document_id, _TEXT)
+        and isinstance(variables, _OBJECT)
+        and isinstance(operation_name, _TEXT)
+        and isinstance(extensions, _OBJECT)
+    ):
+        raise _of_another_kind(members)
+    return Said(query or None, document_id or None, variables, operation_name or None, extensions or {})
 
 
 def _is_json(content_type: str) -> bool:
@@ -148,8 +163,7 @@ def _parameters(given: Mapping[str, str | list[str] | None]) -> dict[str, Any]:
     return parameters
 
 
-def _member(members: dict[str, Any], name: str, kind: type) -> Any:  # noqa: ANN401 -- as the kind says
-    value = members.get(name)
-    if value is not None and not isinstance(value, kind):
-        raise Refused(400, f"`{name}` must be {'a string' if kind is str else 'an object'}.")
-    return value
+def _of_another_kind(members: dict[str, Any]) -> Refused:
+    """Names the first that is."""
+    name = next(name for name, kinds in _MEMBERS.items() if not isinstance(members.get(name), kinds))
+    return Refused(400, f"`{name}` must be {'a string' if _MEMBERS[name] is _TEXT else 'an object'}.")

@@ -10,8 +10,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bff.http.listener import listen
-from bff.http.protocol import PatientProtocol
 from bff.http.request_body import MAX_BODY
+from bff.http.straight_protocol import StraightProtocol
 
 # Seconds for requests under way to finish; above the longest request, below what an orchestrator waits.
 GRACE: Final = 10
@@ -46,7 +46,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=PatientProtocol,
+                http=StraightProtocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,

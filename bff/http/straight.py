@@ -5,150 +5,138 @@ nine. What is unusual of a request is seen in its head, before anything is done 
 """
 
 import asyncio
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final
 
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.types import Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, reset_contextvars
+from structlog.contextvars import bind_contextvars
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from bff import watching
 from bff.http import request_id, security_headers
-from bff.http.admission import HELD, RECEIVE_WITHIN, Places, refuse_late, refuse_overload
+from bff.http.admission import Places, refused_for_overload
 from bff.http.endpoint import Endpoint
 from bff.http.guards import COMPRESSED_FROM, COMPRESSION
-from bff.http.last_resort import sorry
+from bff.http.reply import Reply, sorry
+from bff.http.request_body import MAX_BODY
 
 log = structlog.get_logger(__name__)
 
-PATH: Final = "/graphql"
-_VARY: Final = (b"vary", b"Accept-Encoding")
+PATH: Final = b"/graphql"
+
+# What comes from a page of another site, or is for the server itself.
+_UNUSUAL: Final = frozenset({b"origin", b"upgrade", b"expect", b"transfer-encoding"})
+# Bytes from which on a body is compressed in another thread, as Starlette does it.
+_COMPRESSED_ASIDE: Final = 128 * 1024
+# zlib's way to say that gzip's head and end go around it.
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_PACKED: Final = b"content-encoding: gzip\r\n"
 
 
 class Application(Starlette):
     """Starlette's application, with a straight way to the endpoint.
 
     Args:
-        endpoint: answers operations.
-        places: of requests that are worked on.
         routes: all ways, the endpoint's long one among them.
         middleware: of all routes.
-        origins: of other sites whose pages may ask; what comes from a page goes the long way.
+        straight: the straight way, for a server that can take it.
+    """
+
+    def __init__(self, routes: Sequence[BaseRoute], middleware: Sequence[Middleware], straight: "Straight") -> None:
+        super().__init__(routes=routes, middleware=middleware)
+        self.straight = straight
+
+
+class Straight:
+    """The straight way.
+
+    Args:
+        endpoint: answers operations.
+        places: of requests that are worked on.
+        by_origin: whether pages of other sites may ask, so that an answer depends on where its question comes from.
         production: whether browsers are to come by TLS alone.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        places: Places,
-        *,
-        routes: Sequence[BaseRoute],
-        middleware: Sequence[Middleware],
-        production: bool,
-    ) -> None:
-        super().__init__(routes=routes, middleware=middleware)
+    def __init__(self, endpoint: Endpoint, places: Places, *, by_origin: bool, production: bool) -> None:
         self._endpoint = endpoint
         self._places = places
-        self._headers = security_headers.written(production=production)
+        headers = [*security_headers.written(production=production), (request_id.HEADER, b"")]
+        self._vary_small = b"vary: Origin\r\n" if by_origin else b""
+        self._vary_large = b"vary: Accept-Encoding, Origin\r\n" if by_origin else b"vary: Accept-Encoding\r\n"
+        self._always = b"\r\n".join(b"%s: %s" % header for header in headers)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
-            headers = dict(scope["headers"])
-            if _is_usual(headers, len(scope["headers"])):
-                await self._answer(scope, headers, receive, send)
-                return
-        await super().__call__(scope, receive, send)
+    async def answer(self, headers: Mapping[bytes, bytes], body: bytes) -> tuple[bytes, bytes, bytes]:
+        """Answers a request with a usual head, in a task of its own.
 
-    async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        Returns:
+            The status line, the headers without those of the connection, and the body.
+        """
         chosen = request_id.chosen(headers.get(request_id.HEADER, b""))
-        scope.setdefault("state", {})["request_id"] = chosen
-        tokens = bind_contextvars(request_id=chosen)
-        try:
-            await self._work(scope, headers, receive, _Answer(send, chosen, self._headers))
-        finally:
-            reset_contextvars(**tokens)
+        bind_contextvars(request_id=chosen)
+        reply = await self._reply(headers, body, chosen)
+        watching.count(reply.status)
+        told, vary = reply.body, self._vary_small
+        if len(told) >= COMPRESSED_FROM:
+            vary = self._vary_large
+            if b"gzip" in headers.get(b"accept-encoding", b""):
+                vary += _PACKED
+                told = await _packed(told)
+        about = b"content-length: %d\r\n%s%s%s%s\r\n" % (
+            len(told),
+            _described(reply.content_type, tuple(reply.more)),
+            vary,
+            self._always,
+            chosen.encode(),
+        )
+        return STATUS_LINE[reply.status], about, told
 
-    async def _work(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: "_Answer") -> None:
-        try:
-            async with asyncio.timeout(RECEIVE_WITHIN):
-                body = await _body(receive)
-        except (TimeoutError, asyncio.CancelledError):  # the latter where the server ends, and waits no longer
-            await refuse_late(scope, answer, RECEIVE_WITHIN)
-            return
-        if body is None:
-            return
+    async def _reply(self, headers: Mapping[bytes, bytes], body: bytes, chosen: str) -> Reply:
         places = self._places
         if places.free <= 0:
-            await refuse_overload(scope, answer)
-            return
+            return refused_for_overload(chosen)
         places.free -= 1
         try:
-            response = await self._endpoint.straight(body, headers, scope["state"]["request_id"])
-            if b"gzip" in headers.get(b"accept-encoding", b""):
-                packed = GZipMiddleware(response, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION)
-                await packed(scope, receive, answer)
-            else:
-                await answer.send(response)
-        except Exception:
-            log.exception("request failed", path=scope["path"])
-            if not answer.has_begun:
-                await sorry(scope)(scope, receive, answer)
+            return await self._endpoint.straight(body, headers, chosen)
+        except (Exception, asyncio.CancelledError):  # the latter where the server ends, and waits no longer
+            log.exception("request failed", path=PATH.decode())
+            return sorry(chosen)
         finally:
             places.free += 1
 
 
-class _Answer:
-    """An answer on its way, which gets the headers that every answer has.
+def is_usual(headers: Mapping[bytes, bytes], count: int) -> bool:
+    """Whether the head of a POST to /graphql has nothing that the straight way does not know of.
 
-    Attributes:
-        has_begun: whether its head was sent.
+    Args:
+        headers: by their names in small letters.
+        count: of all headers, those of one name too.
     """
-
-    def __init__(self, send: Send, chosen: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        self._send = send
-        self._chosen = chosen
-        self._headers = headers
-        self.has_begun = False
-
-    async def __call__(self, message: Message) -> None:
-        """Sends a message, as ASGI has it."""
-        if message["type"] == "http.response.start":
-            self.has_begun = True
-            message["headers"] = [
-                *message.get("headers", ()),
-                *self._headers,
-                (request_id.HEADER, self._chosen.encode()),
-            ]
-        await self._send(message)
-
-    async def send(self, response: Response) -> None:
-        """Sends an answer as it is."""
-        body = response.body
-        headers = response.raw_headers
-        if len(body) >= COMPRESSED_FROM:
-            headers.append(_VARY)
-        await self({"type": "http.response.start", "status": response.status_code, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
+    length = headers.get(b"content-length", b"0")
+    return (
+        len(headers) == count
+        and _UNUSUAL.isdisjoint(headers)
+        and b"event-stream" not in headers.get(b"accept", b"")
+        and length.isdigit()
+        and int(length) <= MAX_BODY
+    )
 
 
-def _is_usual(headers: dict[bytes, bytes], count: int) -> bool:
-    """Whether a request's head has nothing that the straight way does not know of."""
-    return len(headers) == count and b"origin" not in headers and b"event-stream" not in headers.get(b"accept", b"")
+@cache
+def _described(content_type: str, more: tuple[tuple[str, str], ...]) -> bytes:
+    return b"".join(
+        b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in (("content-type", content_type), *more)
+    )
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """A body, or more of it than anybody reads; None where the client left before it had sent all."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        return None
-    body: bytes = message.get("body", b"")
-    while message.get("more_body", False) and len(body) <= HELD:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-    return body
+async def _packed(body: bytes) -> bytes:
+    return _pack(body) if len(body) < _COMPRESSED_ASIDE else await asyncio.to_thread(_pack, body)
+
+
+def _pack(body: bytes) -> bytes:
+    packer = zlib.compressobj(COMPRESSION, zlib.DEFLATED, _GZIP)
+    return packer.compress(body) + packer.flush()

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from bff.identity.tokens import Tokens
 from tests.bff import documents
+from tests.bff.wire import Wire
 
 KEY: Final = "a key that nothing but these tests knows, long enough for every algorithm of this kind"
 TOKENS: Final = Tokens(KEY)
@@ -53,8 +54,8 @@ def guest(user: int) -> dict[str, str]:
 
 
 class Client:
-    def __init__(self, app: ASGIApp) -> None:
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+    def __init__(self, app: ASGIApp, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.http = httpx.AsyncClient(transport=transport or Wire(app), base_url="http://test")
 
     async def send(
         self, content: bytes | AsyncIterable[bytes], headers: dict[str, str] | None = None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from bff.app import create_app
 from bff.http import endpoint
@@ -44,6 +45,12 @@ def travel() -> HangingTravel:
     return HangingTravel()
 
 
+@pytest.fixture
+def app(room: OrderRoom, database: Database, monkeypatch: pytest.MonkeyPatch) -> Starlette:
+    monkeypatch.setattr(endpoint, "BUDGET", 0.2)
+    return create_app(edge=edge_of(room), database=database)
+
+
 QUERY = "{ homestay(id: 1) { title } }"
 MUTATION = """mutation {
   createHomestayOrder(
@@ -53,10 +60,8 @@ MUTATION = """mutation {
 
 
 @pytest.mark.parametrize("document", [QUERY, MUTATION], ids=["query", "mutation"])
-async def test_an_answer_that_takes_too_long_is_given_up(
-    client: Client, travel: HangingTravel, document: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(endpoint, "BUDGET", 0.2)
+async def test_an_answer_that_takes_too_long_is_given_up(app: Starlette, travel: HangingTravel, document: str) -> None:
+    client = Client(app)
     response = await client.http.post("/graphql", json={"query": document}, headers=guest(7))
     assert response.status_code == httpx.codes.GATEWAY_TIMEOUT
     (error,) = response.json()["errors"]
@@ -67,7 +72,6 @@ async def test_an_answer_that_takes_too_long_is_given_up(
         (given,) = travel.given
         assert given is not None
         assert given <= 0.2
-    monkeypatch.undo()
     assert (await client.ask("{ __typename }"))["data"]
 
 

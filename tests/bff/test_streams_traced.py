@@ -12,7 +12,6 @@ from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
 
 from bff.http.server import HttpServer
-from bff.watching import WatchedRequests
 from domain import tracing
 from domain.order.room import OrderRoom
 from tests.bff.client import Client
@@ -38,10 +37,16 @@ def kept() -> Iterator[Kept]:
 @pytest.fixture
 async def watched(app: Starlette) -> AsyncIterator[int]:
     """The port of the application as it is served, with what watches it."""
-    server = HttpServer(WatchedRequests(app), host="127.0.0.1", port=0)
+    server = HttpServer(app, host="127.0.0.1", port=0)
     await server.start()
     yield server.port
     await server.stop()
+
+
+@pytest.fixture
+async def sn(client: Client) -> str:
+    """An order, placed before anybody keeps spans."""
+    return str((await client.place())["sn"])
 
 
 async def ended(kept: Kept, name: str) -> ReadableSpan:
@@ -173,9 +178,8 @@ async def test_what_is_refused_is_a_step_too(watched: int, kept: Kept, query: st
 
 
 async def test_who_reads_events_too_and_likes_json_better_gets_the_step_of_a_post(
-    client: Client, watched: int, kept: Kept
+    sn: str, watched: int, kept: Kept
 ) -> None:
-    sn = (await client.place())["sn"]
     async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(verify=NO_CERTIFICATES)) as http:
         await http.post(
             f"http://127.0.0.1:{watched}/graphql",

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 import strawberry
 from strawberry.types.unset import UNSET
 
+from bff.execution import facts
 from bff.graph import ids
 from bff.graph.types import HomestayOrder, Info, lazy
 from domain.errors import InvalidInput
@@ -106,7 +107,10 @@ async def resolve_page(info: Info, arguments: PageArguments, wanted: OrderFilter
     """Reads one page, and one order more to know whether the list goes on."""
     window = arguments.window()
     further = Window(limit=window.limit + 1, after=window.after, before=window.before, backwards=window.backwards)
-    found = await info.context.orders.page(info.context.user_id, wanted, further)
+    attributes = facts.wanted(info)
+    # The page's own cursors are made of ids.
+    only = None if attributes is None else attributes | {"id"}
+    found = await info.context.orders.page(info.context.user_id, wanted, further, only)
     goes_on = len(found) > window.limit
     if goes_on:
         found = found[1:] if window.backwards else found[:-1]

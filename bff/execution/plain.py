@@ -102,6 +102,8 @@ class Writer(Source):
         super().__init__({"Miss": Miss, "ATOMS": _ATOMS, "WRITTEN": _WRITTEN})
         self._executor = executor
         self._depth = 0
+        # Beginnings of paths that were read of the object at hand.
+        self._begun = set[str]()
 
     def value(self, type_: GraphQLOutputType, fields: FieldDetailsList, name: str) -> str:
         """Writes what must hold of the value `name`, and returns the expression of what it becomes."""
@@ -121,6 +123,7 @@ class Writer(Source):
         if origin is None or self._depth >= MAX_DEPTH:
             raise NotPlain
         self._depth += 1
+        outside, self._begun = self._begun, set()
         self._guard(f"type({name}) is not {self._constant(origin)}")
         if facts.may_be_cast(type_):
             self._guard(f"{facts.CAST!r} in {name}.__dict__")
@@ -128,6 +131,7 @@ class Writer(Source):
             f"{key!r}: {'None' if key in later else self._field(type_, origin, selected, name)}"
             for key, selected in fields.items()
         ]
+        self._begun = outside
         self._depth -= 1
         return "{" + ", ".join(pairs) + "}"
 
@@ -144,10 +148,21 @@ class Writer(Source):
             self.line(f"{variable} = {name}.{attribute}")
         elif method is not None:
             path = facts.path(field)
-            self.line(f"{variable} = {name}.{path}" if path else f"{variable} = {self._constant(method)}({name})")
+            self.line(f"{variable} = {self._along(name, path) if path else f'{self._constant(method)}({name})'}")
         else:
             raise NotPlain
         return self.value(field.type, selected, variable)
+
+    def _along(self, name: str, path: str) -> str:
+        """What is at the end of a path; of several that begin alike, the beginning is read once."""
+        first, _, rest = path.partition(".")
+        if not rest:
+            return f"{name}.{first}"
+        begun = f"{name}_{first}"
+        if begun not in self._begun:
+            self._begun.add(begun)
+            self.line(f"{begun} = {name}.{first}")
+        return f"{begun}.{rest}"
 
     def _value(self, type_: GraphQLOutputType, fields: FieldDetailsList, name: str) -> str:
         """The same of a value that is not None."""

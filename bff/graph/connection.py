@@ -63,7 +63,9 @@ class HomestayOrderEdge:
 
 @strawberry.type(description="One page of orders, newest first.")
 class HomestayOrderConnection:
-    edges: list[HomestayOrderEdge]
+    edges: list[HomestayOrderEdge] = lazy(
+        lambda self: [HomestayOrderEdge(node=node, place=node.order.id) for node in self.nodes]
+    )
     nodes: list[HomestayOrder] = strawberry.field(description="The nodes without their cursors.")
     page_info: PageInfo
     wanted: strawberry.Private[OrderFilter]
@@ -114,11 +116,8 @@ async def resolve_page(info: Info, arguments: PageArguments, wanted: OrderFilter
     goes_on = len(found) > window.limit
     if goes_on:
         found = found[1:] if window.backwards else found[:-1]
-    nodes = [HomestayOrder.of(order) for order in found]
-    edges = [HomestayOrderEdge(node=node, place=order.id) for order, node in zip(found, nodes, strict=True)]
     return HomestayOrderConnection(
-        edges=edges,
-        nodes=nodes,
+        nodes=[HomestayOrder.of(order) for order in found],
         page_info=PageInfo(
             has_next_page=window.before is not None if window.backwards else goes_on,
             has_previous_page=goes_on if window.backwards else window.after is not None,

@@ -175,7 +175,8 @@ class OrderEvent:
 
 
 def _price(name: str) -> Any:  # noqa: ANN401 -- as the field says
-    return lazy(lambda self: Money.of(getattr(self.order, name)), reads=[name])
+    get = attrgetter(f"order.{name}")
+    return lazy(lambda self: Money.of(get(self)), reads=[name])
 
 
 @strawberry.type(description="An order for a homestay; prices and texts are the snapshot of the moment it was made.")

@@ -136,7 +136,9 @@ def attributes_of(name: str) -> list[str]:
 
 
 def _number_of(one: object, numbers: Iterator[int]) -> int:
-    """Which of its kind an object is. Prices are made as often as it takes: they are told apart by their value."""
+    """Which of its kind an object is. Prices and edges are made as often as it takes: they are told by their value."""
+    if isinstance(one, connection.HomestayOrderEdge):
+        return one.place % 3
     if isinstance(one, types.Money):
         return one.amount_minor // 100 % 3 if isinstance(one.amount_minor, int) else 0
     return next(numbers)

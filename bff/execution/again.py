@@ -149,7 +149,7 @@ def _variables(schema: GraphQLSchema, operation: OperationDefinitionNode) -> tup
         if isinstance(signature, GraphQLError):
             return None
         try:
-            coerce, default = coercer(signature.type), default_of(signature)
+            coerce, default = coercer(schema, str(signature.type)), default_of(signature)
         except NotCompiled:
             return None
         required = default is ABSENT and is_non_null_type(signature.type)

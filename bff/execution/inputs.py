@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import MISSING
 from datetime import date
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
 from graphql import (
@@ -19,10 +20,13 @@ from graphql import (
     GraphQLInt,
     GraphQLList,
     GraphQLScalarType,
+    GraphQLSchema,
     GraphQLString,
     Undefined,
     is_non_null_type,
     is_required_input_field,
+    parse_type,
+    type_from_ast,
 )
 from graphql.type.scalars import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 from graphql.utilities.coerce_input_value import coerce_default_value
@@ -55,12 +59,18 @@ class Unusual(Exception):
     """A value is not for these functions."""
 
 
-def coercer(type_: GraphQLInputType) -> Change:
+@lru_cache(maxsize=256)  # a schema has some dozens of them; a document may have as many variables as it likes
+def coercer(schema: GraphQLSchema, text: str) -> Change:
     """From what JSON has to what graphql-core makes of it. Compare `coerce_input_value`.
+
+    Args:
+        schema: has the type.
+        text: the type, as a document writes it.
 
     Raises:
         NotCompiled: it is for graphql-core.
     """
+    type_: Any = type_from_ast(schema, parse_type(text))
     source = _Coercing({"Unusual": Unusual, "Undefined": Undefined, "ABSENT": ABSENT})
     with source.function("coerced") as name:
         source.line(f"return {source.value(type_, 'v')}")

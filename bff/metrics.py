@@ -35,7 +35,9 @@ class Operations:
 
     def __init__(self, most: int = MOST_NAMES) -> None:
         self._most = most
-        self._known: OrderedDict[str, None] = OrderedDict()
+        # Each with its series, which is looked for once.
+        self._known: OrderedDict[str, Histogram] = OrderedDict()
+        self._unnamed = OPERATIONS.labels(UNNAMED)
         self._turn = threading.Lock()
 
     def observe(self, name: str | None, seconds: float, codes: Iterable[str] = (), *, executed: bool = True) -> None:
@@ -48,19 +50,22 @@ class Operations:
             executed: whether it got as far as that. What is refused before gives no new name a series, or anybody
                 could fill them, without a token.
         """
-        OPERATIONS.labels(self._label(name, executed=executed)).observe(seconds)
+        self._series(name, executed=executed).observe(seconds)
         for code in codes:
             ERRORS.labels(code).inc()
 
-    def _label(self, name: str | None, *, executed: bool) -> str:
+    def _series(self, name: str | None, *, executed: bool) -> Histogram:
         if not name:
-            return UNNAMED
+            return self._unnamed
         with self._turn:
-            if name not in self._known and (not executed or len(name) > MAX_NAME):
-                return OTHER
-            self._known[name] = None
-            self._known.move_to_end(name)
-            if len(self._known) > self._most:
-                forgotten, _ = self._known.popitem(last=False)
-                OPERATIONS.remove(forgotten)
-        return name
+            known = self._known.get(name)
+            if known is None:
+                if not executed or len(name) > MAX_NAME:
+                    return OPERATIONS.labels(OTHER)
+                known = self._known[name] = OPERATIONS.labels(name)
+                if len(self._known) > self._most:
+                    forgotten, _ = self._known.popitem(last=False)
+                    OPERATIONS.remove(forgotten)
+            else:
+                self._known.move_to_end(name)
+        return known

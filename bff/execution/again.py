@@ -1,39 +1,55 @@
 """An operation of a document that came before: what of it need not be found out again, and its execution.
 
 What Strawberry and graphql-core do before the first field is resolved depends on the document alone, but for its
-variables: those of the plain kinds are looked at here, all others are theirs.
+variables. Values that fit are taken by functions made for them; who finds one that does not asks graphql-core.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from graphql import (
     DocumentNode,
+    ExecutionResult,
     FragmentDefinitionNode,
-    GraphQLBoolean,
     GraphQLError,
-    GraphQLID,
     GraphQLSchema,
-    GraphQLString,
     OperationDefinitionNode,
-    default_field_resolver,
-    default_type_resolver,
     is_non_null_type,
 )
 from graphql.execution.collect_fields import FragmentDetails
-from graphql.execution.executor import Executor
-from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
+from graphql.execution.get_variable_signature import get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
-from strawberry.execution import optimized_is_awaitable
 from strawberry.types.graphql import OperationType
 
-_KINDS: Final = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
-_ABSENT: Final = object()
+from bff.execution.executor import CompiledExecutor, Lasting
+from bff.execution.inputs import ABSENT, Change, NotCompiled, coercer, default_of
+
 # graphql-core's own, of an execution.
 _MAX_ERRORS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
+class _Variable:
+    """A variable, and what becomes of its value.
+
+    Attributes:
+        name: of the variable.
+        signature: what graphql-core wants to know of it.
+        missing: what graphql-core wants to know of a value that was not given.
+        coerce: from what is given to the value; raises where it does not fit.
+        default: the value where none is given; ABSENT where there is none then.
+        required: whether it is a mistake to give none.
+    """
+
+    name: str
+    signature: Any
+    missing: VariableValueSource
+    coerce: Change
+    default: object
+    required: bool
+
+
+@dataclass(slots=True)
 class Known:
     """An operation of a document that is valid.
 
@@ -46,10 +62,11 @@ class Known:
     operation: OperationDefinitionNode
     sort: OperationType
     name: str | None
+    _schema: GraphQLSchema
     _definitions: dict[str, FragmentDefinitionNode]
-    _fragments: dict[str, FragmentDetails]
-    # Variables whose values are taken as they are, where they are of this very type; None where there are others.
-    _plain: tuple[tuple[str, GraphQLVariableSignature, type], ...] | None
+    # None where one of them is for graphql-core.
+    _variables: tuple[_Variable, ...] | None
+    _lasting: Lasting | None = field(default=None, init=False)
 
     @classmethod
     def of(cls, schema: GraphQLSchema, document: DocumentNode, name: str | None) -> "Known | None":
@@ -67,82 +84,74 @@ class Known:
                     operation,
                     OperationType(operation.operation.value),
                     said,
+                    schema,
                     fragments,
-                    {each: FragmentDetails(node, None) for each, node in fragments.items()},
-                    _plain_variables(schema, operation),
+                    _variables(schema, operation),
                 )
         return None
 
-    def executor(
+    def begin(
         self,
-        kind: type[Executor[Any]],
-        schema: GraphQLSchema,
-        variables: dict[str, Any],
+        kind: type[CompiledExecutor],
+        given: dict[str, Any],
         context: object,
         extensions: dict[str, Any] | None,
-    ) -> "Executor[Any] | list[GraphQLError]":
-        """Compare `Executor.build`.
+    ) -> Any:  # noqa: ANN401 -- graphql-core's
+        """The answer, or an awaitable of it. Compare `graphql.execute`.
 
         Args:
             kind: the executor's class.
-            schema: what the document is valid against.
-            variables: as the request gives them.
+            given: the values of variables, as the request has them.
             context: the request.
             extensions: what the request says beside the operation.
-
-        Returns:
-            The executor, or what is wrong with the variables.
         """
-        values = self._values(variables)
+        values = self._values(given)
         if values is None:
             found = get_variable_values(
-                schema, self.operation.variable_definitions or (), variables, max_errors=_MAX_ERRORS
+                self._schema, self.operation.variable_definitions or (), given, max_errors=_MAX_ERRORS
             )
             if isinstance(found, list):
-                return found
+                return ExecutionResult(None, found)
             values = found
-        make: Any = kind  # Strawberry's takes more than graphql-core's
-        made: Executor[Any] = make(
-            schema,
-            self._definitions,
-            self._fragments,
-            None,
-            context,
-            self.operation,
-            values,
-            default_field_resolver,
-            default_type_resolver,
-            default_field_resolver,
-            is_awaitable=optimized_is_awaitable,
-            operation_extensions=extensions,
-        )
-        return made
+        lasting = self._lasting
+        if lasting is None or lasting.kind is not kind:
+            fragments = {name: FragmentDetails(node, None) for name, node in self._definitions.items()}
+            lasting = self._lasting = Lasting.of(kind, self._schema, self._definitions, fragments, self.operation)
+        return lasting.executor(values, context, extensions).execute_operation()
 
     def _values(self, given: dict[str, Any]) -> VariableValues | None:
-        """Compare `coerce_variable_values`."""
-        if self._plain is None:
+        """Compare `coerce_variable_values`. None where a value does not fit, or is not for this module."""
+        if self._variables is None:
             return None
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
-        for name, signature, kind in self._plain:
-            value = given.get(name, _ABSENT)
-            if type(value) is not kind:
+        for each in self._variables:
+            value = given.get(each.name, ABSENT)
+            if value is ABSENT:
+                if each.required:
+                    return None
+                sources[each.name] = each.missing
+                if each.default is not ABSENT:
+                    coerced[each.name] = each.default
+                continue
+            try:
+                coerced[each.name] = each.coerce(value)
+            except Exception:  # noqa: BLE001 -- whatever it was, graphql-core comes upon it too, and tells of it
                 return None
-            sources[name] = VariableValueSource(signature, value)
-            coerced[name] = value
+            sources[each.name] = VariableValueSource(each.signature, value)
         return VariableValues(sources, coerced)
 
 
-def _plain_variables(
-    schema: GraphQLSchema, operation: OperationDefinitionNode
-) -> tuple[tuple[str, GraphQLVariableSignature, type], ...] | None:
-    plain = []
+def _variables(schema: GraphQLSchema, operation: OperationDefinitionNode) -> tuple[_Variable, ...] | None:
+    found = []
     for definition in operation.variable_definitions or ():
         signature = get_variable_signature(schema, definition)
         if isinstance(signature, GraphQLError):
             return None
-        inner: Any = signature.type.of_type if is_non_null_type(signature.type) else signature.type
-        if inner not in _KINDS:
+        try:
+            coerce, default = coercer(schema, str(signature.type)), default_of(signature)
+        except NotCompiled:
             return None
-        plain.append((signature.name, signature, _KINDS[inner]))
-    return tuple(plain)
+        required = default is ABSENT and is_non_null_type(signature.type)
+        found.append(_Variable(signature.name, signature, VariableValueSource(signature), coerce, default, required))
+    return tuple(found)

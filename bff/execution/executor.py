@@ -1,14 +1,45 @@
 """The executor that Strawberry is given: graphql-core's, which completes values as planned where there is a plan."""
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from graphql import GraphQLOutputType, GraphQLResolveInfo
-from graphql.execution.collect_fields import FieldDetailsList
-from graphql.pyutils import Path
+from graphql import (
+    FragmentDefinitionNode,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
+    GraphQLResolveInfoHelpers,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    default_field_resolver,
+    default_type_resolver,
+)
+from graphql.execution.collect_fields import FieldDetailsList, FragmentDetails
+from graphql.execution.executor import CollectedErrors
+from graphql.execution.values import VariableValues
+from graphql.pyutils import Path, RefMap
+from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from bff.execution.plans import Plan, Plans
+from bff.execution.plans import Operation, Plan, Plans
 from bff.execution.waiting import MISS
+
+# What each execution has of its own beside what it is given, and how it is made: most need none of it.
+OWN: Final[dict[str, Callable[[Any], Any]]] = {
+    "async_helpers": lambda executor: GraphQLResolveInfoHelpers(executor.gather_async_work, executor.track_async_work),
+    "collected_errors": lambda _: CollectedErrors(),
+    "pending_incremental_futures": lambda _: set(),
+    "background_futures": lambda _: set(),
+    "groups": lambda _: [],
+    "tasks": lambda _: [],
+    "streams": lambda _: [],
+    "_relevant_sub_fields": lambda _: {},
+    "_stream_usages": lambda _: RefMap(),
+    "_initial_execution_plans": lambda _: RefMap(),
+    "_deferred_execution_plans": lambda _: RefMap(),
+}
+# What it is given.
+GIVEN: Final = ("variable_values", "context_value", "operation_extensions", "_plan")
 
 
 class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -29,6 +60,16 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         middleware = self.middleware_manager
         if (middleware is None or not middleware.middlewares) and self.abort_signal is None and self.hooks is None:
             self._plan = self.plans.plan(self)
+
+    if not TYPE_CHECKING:  # it would hide from mypy what there is
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- any attribute
+            """Makes what one of `Lasting` has not made yet."""
+            make = OWN.get(name)
+            if make is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            value = self.__dict__[name] = make(self)
+            return value
 
     def execute_operation(self, serially: bool | None = None) -> Any:  # noqa: ANN401, FBT001 -- graphql-core's signature
         """The answer as planned; as graphql-core gives it, where there is no plan."""
@@ -54,3 +95,59 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
                 if completed is not MISS:
                     return completed
         return super().complete_value(return_type, field_details_list, info, path, result, position_context)
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """What all executors of one operation have in common, so that one more of them is made by a copy.
+
+    Attributes:
+        kind: their class.
+    """
+
+    kind: type[CompiledExecutor]
+    _shared: dict[str, Any]
+    _operation: Operation
+
+    @classmethod
+    def of(
+        cls,
+        kind: type[CompiledExecutor],
+        schema: GraphQLSchema,
+        definitions: dict[str, FragmentDefinitionNode],
+        fragments: dict[str, FragmentDetails],
+        operation: OperationDefinitionNode,
+    ) -> "Lasting":
+        """What is common to executors of this operation, without middleware and hooks."""
+        made = kind(
+            schema,
+            definitions,
+            fragments,
+            None,
+            None,
+            operation,
+            VariableValues({}, {}),
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
+            is_awaitable=optimized_is_awaitable,
+        )
+        shared = {name: value for name, value in vars(made).items() if name not in OWN and name not in GIVEN}
+        return cls(kind, shared, kind.plans.operation(made))
+
+    def executor(self, values: VariableValues, context: object, extensions: dict[str, Any] | None) -> CompiledExecutor:
+        """One more of them."""
+        made = object.__new__(self.kind)
+        # Without a plan there may be parts that are deferred, whose executors are copies and share all this.
+        plan = self._operation.plan(values.coerced)
+        made.__dict__ = {
+            **self._shared,
+            "variable_values": values,
+            "context_value": context,
+            "operation_extensions": extensions,
+            "_plan": plan,
+        }
+        if plan is None:
+            for name in OWN:
+                getattr(made, name)
+        return made

@@ -29,6 +29,11 @@ _READS: Final = inspect.getattr_static(object, "__getattribute__")
 PURE: Final = {"pure": True}
 # And of one that only reads: the attributes that it goes along, e.g. `order.title`.
 PATH: Final = "path"
+# What a field's metadata says of the attributes that it reads of its object's own object, whatever else it does.
+READS: Final = "reads"
+# And of a field that fetches objects of a class which can do with less: the class. See `wanted`.
+FETCHES: Final = "fetches"
+_WANTED: Final = "wanted_attributes"
 # With one of these a class decides itself what an attribute is, or is something else than an object of the schema.
 _WILFUL: Final = ("__getattr__", "__await__", "__aiter__")
 
@@ -106,6 +111,30 @@ def path(field: GraphQLField) -> str | None:
     return found if isinstance(found, str) and all(step.isidentifier() for step in found.split(".")) else None
 
 
+def reads(field: GraphQLField) -> frozenset[str] | None:
+    """The attributes that a field reads of its object's own object; None where it does not say."""
+    definition = field.extensions.get(DEFINITION)
+    found = definition.metadata.get(READS) if isinstance(definition, StrawberryField) else None
+    return found if isinstance(found, frozenset) else None
+
+
+def fetches(definition: StrawberryField) -> type | None:
+    """The class whose objects a field fetches, where it can do with less than all of them."""
+    found = definition.metadata.get(FETCHES)
+    return found if isinstance(found, type) else None
+
+
+def want(info: Info, attributes: frozenset[str]) -> None:
+    """Tells a field that fetches objects what is read of them."""
+    setattr(info, _WANTED, attributes)
+
+
+def wanted(info: Info) -> frozenset[str] | None:
+    """What is read of the objects that a field fetches; None where that is not known, and may be anything."""
+    found: frozenset[str] | None = getattr(info, _WANTED, None)
+    return found
+
+
 def resolver(field: GraphQLField) -> tuple[Resolve, StrawberryField] | None:
     """The method that a field is, where it is one to be awaited that wants nothing but its object and the Info."""
     found = None if field.args else _method(field)
@@ -115,23 +144,25 @@ def resolver(field: GraphQLField) -> tuple[Resolve, StrawberryField] | None:
     return None if others else (function, definition)
 
 
-def root_resolver(field: GraphQLField) -> tuple[Callable[..., Any], StrawberryField, dict[str, str]] | None:
+def root_resolver(
+    field: GraphQLField,
+) -> tuple[Callable[..., Any], StrawberryField, dict[str, StrawberryArgument]] | None:
     """The method that a field of an operation is, where it is one to be awaited, that wants its object and the Info.
 
     Returns:
-        The method, its field, and the method's names of the field's arguments by their names in the schema.
+        The method, its field, and Strawberry's arguments by their names in the schema.
     """
     found = _method(field)
     if found is None:
         return None
     function, definition, _ = found
-    names: dict[str, str] = {}
+    arguments: dict[str, StrawberryArgument] = {}
     for name, argument in field.args.items():
         known = argument.extensions.get(DEFINITION)
         if not isinstance(known, StrawberryArgument) or argument.out_name not in {None, name}:
             return None
-        names[name] = known.python_name
-    return function, definition, names
+        arguments[name] = known
+    return function, definition, arguments
 
 
 def _method(field: GraphQLField) -> tuple[Callable[..., Any], StrawberryField, list[str]] | None:

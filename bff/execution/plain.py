@@ -1,13 +1,11 @@
 """Selections that nothing has to be waited for, as one Python function each: from an object to what it becomes.
 
-The function is written as source, as those of `dataclasses` are. It takes nothing on trust: each value is of the very
-type that is expected, or the function raises, having done nothing but read
-attributes and call what is said to be pure. Then graphql-core looks at the
-value, and decides what is wrong with it, or that nothing is.
+The function takes nothing on trust: each value is of the very type that is expected, or the function raises, having
+done nothing but read attributes and call what is said to be pure. Then graphql-core looks at the value, and decides
+what is wrong with it, or that nothing is.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -29,6 +27,7 @@ from graphql.execution.executor import Executor
 from graphql.type.scalars import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 
 from bff.execution import facts
+from bff.execution.source import Source
 
 # What a scalar of ours is made from and written as. None of them can be awaited, nor is an error.
 _ATOMS: Final = frozenset({str, int, float, bool, date, datetime})
@@ -96,38 +95,15 @@ def function_of_object(
     return writer.compile(name)
 
 
-class Writer:
-    """Writes the source of functions. What a document says gets into it by `repr` of a str, or not at all."""
+class Writer(Source):
+    """Writes the functions of selections."""
 
     def __init__(self, executor: Executor[Any]) -> None:
+        super().__init__({"Miss": Miss, "ATOMS": _ATOMS, "WRITTEN": _WRITTEN})
         self._executor = executor
-        self._known: dict[str, Any] = {"Miss": Miss, "ATOMS": _ATOMS, "WRITTEN": _WRITTEN}
-        self._written: list[str] = []
-        self._lines: list[str] = []
-        self._indent = 1
         self._depth = 0
-        self._count = 0
-
-    def compile(self, name: str) -> Callable[[Any], Any]:
-        """The function of this name."""
-        code = compile("\n".join(self._written), f"<compiled {name}>", "exec")
-        exec(code, self._known)  # noqa: S102 -- written above, of names that are ours
-        function: Callable[[Any], Any] = self._known[name]
-        return function
-
-    @contextmanager
-    def function(self, what: str) -> Iterator[str]:
-        """A function of `v`, whose lines are written meanwhile."""
-        name = self._new(what)
-        outside, self._lines = self._lines, [f"def {name}(v):"]
-        indent, self._indent = self._indent, 1
-        yield name
-        self._written += self._lines
-        self._lines, self._indent = outside, indent
-
-    def line(self, text: str) -> None:
-        """One more line of the function."""
-        self._lines.append("    " * self._indent + text)
+        # Beginnings of paths that were read of the object at hand.
+        self._begun = set[str]()
 
     def value(self, type_: GraphQLOutputType, fields: FieldDetailsList, name: str) -> str:
         """Writes what must hold of the value `name`, and returns the expression of what it becomes."""
@@ -135,10 +111,8 @@ class Writer:
             return self._value(type_.of_type, fields, name)
         result = self._new("r")
         self.line(f"if {name} is None: {result} = None")
-        self.line("else:")
-        self._indent += 1
-        self.line(f"{result} = {self._value(type_, fields, name)}")
-        self._indent -= 1
+        with self.block("else:"):
+            self.line(f"{result} = {self._value(type_, fields, name)}")
         return result
 
     def object(
@@ -149,6 +123,7 @@ class Writer:
         if origin is None or self._depth >= MAX_DEPTH:
             raise NotPlain
         self._depth += 1
+        outside, self._begun = self._begun, set()
         self._guard(f"type({name}) is not {self._constant(origin)}")
         if facts.may_be_cast(type_):
             self._guard(f"{facts.CAST!r} in {name}.__dict__")
@@ -156,6 +131,7 @@ class Writer:
             f"{key!r}: {'None' if key in later else self._field(type_, origin, selected, name)}"
             for key, selected in fields.items()
         ]
+        self._begun = outside
         self._depth -= 1
         return "{" + ", ".join(pairs) + "}"
 
@@ -172,10 +148,21 @@ class Writer:
             self.line(f"{variable} = {name}.{attribute}")
         elif method is not None:
             path = facts.path(field)
-            self.line(f"{variable} = {name}.{path}" if path else f"{variable} = {self._constant(method)}({name})")
+            self.line(f"{variable} = {self._along(name, path) if path else f'{self._constant(method)}({name})'}")
         else:
             raise NotPlain
         return self.value(field.type, selected, variable)
+
+    def _along(self, name: str, path: str) -> str:
+        """What is at the end of a path; of several that begin alike, the beginning is read once."""
+        first, _, rest = path.partition(".")
+        if not rest:
+            return f"{name}.{first}"
+        begun = f"{name}_{first}"
+        if begun not in self._begun:
+            self._begun.add(begun)
+            self.line(f"{begun} = {name}.{first}")
+        return f"{begun}.{rest}"
 
     def _value(self, type_: GraphQLOutputType, fields: FieldDetailsList, name: str) -> str:
         """The same of a value that is not None."""
@@ -230,15 +217,6 @@ class Writer:
 
     def _guard(self, wrong: str) -> None:
         self.line(f"if {wrong}: raise Miss")
-
-    def _constant(self, value: Any) -> str:  # noqa: ANN401 -- whatever the function needs to know
-        name = self._new("C")
-        self._known[name] = value
-        return name
-
-    def _new(self, what: str) -> str:
-        self._count += 1
-        return f"{what}_{self._count}"
 
 
 def _members(type_: GraphQLEnumType) -> dict[int, str]:

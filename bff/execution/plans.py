@@ -49,7 +49,7 @@ class Plan:
         self._has_root = False
 
     def root(self, executor: Executor[Any]) -> Root | None:
-        """How the operation is answered, where it is a query of one field; None where graphql-core does it."""
+        """How the operation is answered, where it is of one field; None where graphql-core does it."""
         if not self._has_root:
             self._root, self._has_root = root_of(executor), True
         return self._root
@@ -78,7 +78,7 @@ class Plan:
             return None
 
 
-class _Operation:
+class Operation:
     """An operation that came before."""
 
     def __init__(
@@ -93,8 +93,16 @@ class _Operation:
         self.sights = 0
         self.variables: tuple[str, ...] | None = None
         self.plans: dict[tuple[object, ...], Plan] = {}
+        self._looked = False
+
+    def look(self) -> None:
+        """Looks at the document, at the first time."""
+        operation = self.operation()
+        if not self._looked and operation is not None:
+            self.variables, self._looked = _variables(operation, self.fragments, self.schema), True
 
     def is_of(self, operation: OperationDefinitionNode, executor: Executor[Any]) -> bool:
+        """Whether this is the operation of an executor."""
         return (
             self.operation() is operation
             and self.schema is executor.schema
@@ -102,11 +110,11 @@ class _Operation:
             and all(executor.fragment_definitions.get(name) is node for name, node in self.fragments.items())
         )
 
-    def plan(self, executor: Executor[Any]) -> Plan | None:
+    def plan(self, given: dict[str, Any]) -> Plan | None:
+        """The plan that there is where variables have these values; None where graphql-core does it all."""
         if self.variables is None:
             return None
-        given = executor.variable_values.coerced
-        values = tuple(given.get(name) for name in self.variables)
+        values = tuple(given.get(name) for name in self.variables) if self.variables else ()
         if not all(isinstance(value, bool) for value in values):
             return None
         plan = self.plans.get(values)
@@ -125,34 +133,42 @@ class Plans:
     def __init__(self, most: int = MAX_OPERATIONS, sights: int = SIGHTS) -> None:
         self._most = most
         self._sights = sights
-        self._operations: OrderedDict[int, _Operation] = OrderedDict()
+        self._operations: OrderedDict[int, Operation] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._operations)
 
     def plan(self, executor: Executor[Any]) -> Plan | None:
         """The plan of what is to be executed; None where graphql-core does it."""
+        known = self._find(executor)
+        known.sights += 1
+        if known.sights < self._sights:
+            return None
+        known.look()
+        return known.plan(executor.variable_values.coerced)
+
+    def operation(self, executor: Executor[Any]) -> Operation:
+        """What is known of an operation that is sure to come again."""
+        known = self._find(executor)
+        known.look()
+        return known
+
+    def _find(self, executor: Executor[Any]) -> Operation:
         operation = executor.operation
         key = id(operation)
         known = self._operations.get(key)
         if known is None or not known.is_of(operation, executor):
-            known = self._add(key, operation, executor)
-        else:
-            self._operations.move_to_end(key)
-        known.sights += 1
-        if known.sights < self._sights:
-            return None
-        if known.sights == self._sights:
-            known.variables = _variables(operation, known.fragments, known.schema)
-        return known.plan(executor)
+            return self._add(key, operation, executor)
+        self._operations.move_to_end(key)
+        return known
 
-    def _add(self, key: int, operation: OperationDefinitionNode, executor: Executor[Any]) -> _Operation:
+    def _add(self, key: int, operation: OperationDefinitionNode, executor: Executor[Any]) -> Operation:
         def gone(reference: "weakref.ref[OperationDefinitionNode]") -> None:
             known = self._operations.get(key)
             if known is not None and known.operation is reference:
                 del self._operations[key]
 
-        known = self._operations[key] = _Operation(operation, executor, gone)
+        known = self._operations[key] = Operation(operation, executor, gone)
         self._operations.move_to_end(key)
         if len(self._operations) > self._most:
             self._operations.popitem(last=False)

@@ -1,75 +1,53 @@
-"""A query's one field, from its arguments to the answer: the steps of graphql-core and Strawberry, less to find out.
+"""An operation's one field, from its arguments to the answer: graphql-core's and Strawberry's steps, with less to find.
 
-What is known beforehand are the field's function, the arguments that the document itself gives, and the names of those
-that variables give. An argument of another kind than a plain scalar, or a variable without a value: graphql-core's.
-Nothing has been done by then.
+What is known beforehand are the field's function, and how its arguments are made. Where one of them is not usual,
+graphql-core does it all: nothing has been done by then. Mutations run one after the other, and here there is one.
 """
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
-from graphql import (
-    ExecutionResult,
-    GraphQLBoolean,
-    GraphQLError,
-    GraphQLField,
-    GraphQLID,
-    GraphQLInt,
-    GraphQLString,
-    OperationType,
-    VariableNode,
-    get_named_type,
-    is_list_type,
-    is_non_null_type,
-)
+from graphql import ExecutionResult, GraphQLError, OperationType, is_non_null_type
 from graphql.execution.collect_fields import collect_fields
 from graphql.execution.executor import Executor
-from graphql.execution.values import VariableValues, coerce_argument
 from graphql.pyutils import Path
+from strawberry import Info, Schema
+from strawberry.types.field import StrawberryField
 
 from bff.execution import facts
+from bff.execution.arguments import Arguments
+from bff.execution.reads import read_of
 from bff.execution.waiting import MISS, Complete, Place, Unknown, complete_of
 
-# Strawberry gives a value of these to a resolver as it is.
-_PLAIN: Final = frozenset({GraphQLString, GraphQLID, GraphQLInt, GraphQLBoolean})
-_NONE: Final = VariableValues({}, {})
+# A subscription has an answer for each event.
+_SORTS: Final = (OperationType.QUERY, OperationType.MUTATION)
 
 
 @dataclass(frozen=True)
 class Root:
-    """How a query of one field is answered.
+    """How an operation of one field is answered.
 
     Attributes:
         key: the field's name in the answer.
         place: the field.
         resolve: the method that it is.
         make_info: makes the Info that the method is given.
-        given: arguments that the document gives, by the method's names.
-        variables: the method's names of others, and the variables that give them.
+        arguments: what the method is given beside it.
         complete: what becomes of what the method returns.
     """
 
     key: str
     place: Place
     resolve: Callable[..., Coroutine[Any, Any, Any]]
-    make_info: Callable[[Any], Any]
-    given: dict[str, Any]
-    variables: tuple[tuple[str, str], ...]
+    make_info: Callable[[Any], Info]
+    arguments: Arguments
     complete: Complete | None
 
     def begin(self, executor: Executor[Any]) -> Coroutine[Any, Any, ExecutionResult] | None:
         """The answer, to be waited for; None where graphql-core gives it."""
-        arguments = self.given
-        if self.variables:
-            values = executor.variable_values.coerced
-            arguments = dict(arguments)
-            for name, variable in self.variables:
-                value = values.get(variable)
-                if value is None:
-                    return None
-                arguments[name] = value
-        return self._answer(executor, arguments)
+        arguments = self.arguments.values(executor.variable_values.coerced)
+        return None if arguments is None else self._answer(executor, arguments)
 
     async def _answer(self, executor: Executor[Any], arguments: dict[str, Any]) -> Any:  # noqa: ANN401 -- graphql-core's
         """Compare `Executor.execute_operation` and `Executor.complete_awaitable_value`."""
@@ -89,15 +67,17 @@ class Root:
         except GraphQLError as error:
             executor.collected_errors.add(error, None)
             return executor.build_response(None)
-        return executor.build_response({self.key: completed})
+        data = {self.key: completed}
+        # An executor made by `Lasting` has no errors before the first one.
+        return executor.build_response(data) if "collected_errors" in vars(executor) else ExecutionResult(data, None)
 
 
 def root_of(executor: Executor[Any]) -> Root | None:
     """How the executor's operation is answered, with its variables leaving the same fields out; None where unknown."""
     operation = executor.operation
-    type_ = executor.schema.query_type
+    type_ = executor.schema.get_root_type(operation.operation) if operation.operation in _SORTS else None
     schema = facts.strawberry_schema(executor.schema)
-    if operation.operation is not OperationType.QUERY or type_ is None or schema is None:
+    if type_ is None or schema is None:
         return None
     collected = collect_fields(
         executor.schema, executor.fragments, executor.variable_values, type_, operation, executor.hide_suggestions
@@ -109,24 +89,25 @@ def root_of(executor: Executor[Any]) -> Root | None:
     found = None if field is None else facts.root_resolver(field)
     if field is None or found is None:
         return None
-    resolve, definition, names = found
+    resolve, definition, known = found
     place = Place(type_, field, selected)
-    try:
-        given, variables = _arguments(place, field, names)
-    except GraphQLError:
+    arguments = Arguments.of(schema, operation, selected, field, known)
+    if arguments is None:
         return None
-    except Unknown:
-        return None
-    info_class = schema.config.info_class
-    return Root(
-        key,
-        place,
-        resolve,
-        lambda info: info_class(_raw_info=info, _field=definition),
-        given,
-        tuple(variables),
-        _complete(executor, place),
-    )
+    return Root(key, place, resolve, _infos(executor, place, schema, definition), arguments, _complete(executor, place))
+
+
+def _infos(executor: Executor[Any], place: Place, schema: Schema, definition: StrawberryField) -> Callable[[Any], Info]:
+    info_class, kind = schema.config.info_class, facts.fetches(definition)
+    attributes = None if kind is None else read_of(executor, place.field.type, place.selected, kind)
+
+    def make(raw: Any) -> Info:  # noqa: ANN401 -- graphql-core's
+        info = info_class(_raw_info=raw, _field=definition)
+        if attributes is not None:
+            facts.want(info, attributes)
+        return info
+
+    return make
 
 
 def _complete(executor: Executor[Any], place: Place) -> Complete | None:
@@ -142,34 +123,3 @@ def _complete(executor: Executor[Any], place: Place) -> Complete | None:
         return complete_of(executor, place.field.type, place.selected)
     except (Unknown, GraphQLError):
         return None
-
-
-def _arguments(
-    place: Place, field: GraphQLField, names: dict[str, str]
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Compare `graphql.execution.values.get_argument_values` and `strawberry.types.arguments.convert_arguments`."""
-    node = place.selected[0].node
-    if place.selected[0].fragment_variable_values:
-        raise Unknown
-    nodes = {argument.name.value: argument for argument in node.arguments or ()}
-    given: dict[str, Any] = {}
-    variables: list[tuple[str, str]] = []
-    for name, argument in field.args.items():
-        there = nodes.get(name)
-        if there is not None and isinstance(there.value, VariableNode):
-            _check_plain(argument.type)
-            variables.append((names[name], there.value.name.value))
-            continue
-        values: dict[str, Any] = {}
-        coerce_argument(values, node, name, argument, there, _NONE, None)
-        for value in values.values():
-            if value is not None:
-                _check_plain(argument.type)
-            given[names[name]] = value
-    return given, variables
-
-
-def _check_plain(type_: Any) -> None:  # noqa: ANN401 -- an input type
-    inner = type_.of_type if is_non_null_type(type_) else type_
-    if is_list_type(inner) or get_named_type(inner) not in _PLAIN:
-        raise Unknown

@@ -8,6 +8,7 @@ what, in which task, is as it is there: it decides which errors come first, and 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from graphql import (
@@ -232,15 +233,15 @@ def _start(executor: Executor[Any], type_: GraphQLObjectType, selected: FieldDet
     if node.arguments:
         return place.stock
     attribute = facts.attribute(origin, field)
-    at_hand = attribute is not None or facts.method(field) is not None
-    if at_hand and is_plain(executor, field.type, selected):
+    read = attrgetter(attribute) if attribute is not None else facts.method(field)
+    if read is not None and is_plain(executor, field.type, selected):
         return None
     try:
         complete = complete_of(executor, field.type, selected, depth + 1)
     except Unknown:
         complete = _unknown
-    if attribute is not None:
-        return _attribute(place, attribute, complete)
+    if read is not None:
+        return _at_hand(place, read, complete)
     resolver, schema = facts.resolver(field), facts.strawberry_schema(executor.schema)
     if resolver is None or schema is None:
         return place.stock
@@ -251,17 +252,17 @@ def _unknown(_executor: Executor[Any], _value: object, _path: Path, _info: Graph
     return MISS
 
 
-def _attribute(place: Place, name: str, complete: Complete) -> Start:
-    """Compare `Executor.execute_field`, of a field without a resolver."""
+def _at_hand(place: Place, read: Callable[[Any], Any], complete: Complete) -> Start:
+    """Compare `Executor.execute_field`, of a field without a resolver, or with a pure one."""
 
     def start(executor: Executor[Any], source: object, path: Path) -> object:
         try:
-            completed = complete(executor, getattr(source, name), path, place.info(executor, path))
+            completed = complete(executor, read(source), path, place.info(executor, path))
         except Exception as error:  # noqa: BLE001 -- a resolver's, whatever it is
             place.fail(executor, error, path)
             return None
         if completed is MISS:
-            # It reads the attribute again, which is all that was done.
+            # It reads the value again, which is all that was done.
             return place.stock(executor, source, path)
         if executor.is_awaitable(completed):
             return _guarded(executor, completed, place.field.type, place.selected, path)

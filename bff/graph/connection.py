@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 import strawberry
 from strawberry.types.unset import UNSET
 
+from bff.execution import facts
 from bff.graph import ids
 from bff.graph.types import HomestayOrder, Info, lazy
 from domain.errors import InvalidInput
@@ -62,7 +63,9 @@ class HomestayOrderEdge:
 
 @strawberry.type(description="One page of orders, newest first.")
 class HomestayOrderConnection:
-    edges: list[HomestayOrderEdge]
+    edges: list[HomestayOrderEdge] = lazy(
+        lambda self: [HomestayOrderEdge(node=node, place=node.order.id) for node in self.nodes]
+    )
     nodes: list[HomestayOrder] = strawberry.field(description="The nodes without their cursors.")
     page_info: PageInfo
     wanted: strawberry.Private[OrderFilter]
@@ -106,15 +109,15 @@ async def resolve_page(info: Info, arguments: PageArguments, wanted: OrderFilter
     """Reads one page, and one order more to know whether the list goes on."""
     window = arguments.window()
     further = Window(limit=window.limit + 1, after=window.after, before=window.before, backwards=window.backwards)
-    found = await info.context.orders.page(info.context.user_id, wanted, further)
+    attributes = facts.wanted(info)
+    # The page's own cursors are made of ids.
+    only = None if attributes is None else attributes | {"id"}
+    found = await info.context.orders.page(info.context.user_id, wanted, further, only)
     goes_on = len(found) > window.limit
     if goes_on:
         found = found[1:] if window.backwards else found[:-1]
-    nodes = [HomestayOrder.of(order) for order in found]
-    edges = [HomestayOrderEdge(node=node, place=order.id) for order, node in zip(found, nodes, strict=True)]
     return HomestayOrderConnection(
-        edges=edges,
-        nodes=nodes,
+        nodes=[HomestayOrder.of(order) for order in found],
         page_info=PageInfo(
             has_next_page=window.before is not None if window.backwards else goes_on,
             has_previous_page=goes_on if window.backwards else window.after is not None,

@@ -18,8 +18,9 @@ from strawberry.types.unset import UNSET
 
 from bff import errors, watching
 from bff.context import RequestContext
+from bff.execution import facts
 from bff.execution.again import Known
-from bff.execution.documents import Documents
+from bff.execution.documents import Document, Documents
 from bff.execution.executor import CompiledExecutor
 from bff.graph import homestays, ids
 from bff.graph.connection import (
@@ -50,7 +51,9 @@ from domain.order.pricing import Stay
 
 @strawberry.type(description="Reads.")
 class Query:
-    @strawberry.field(description="The signed-in guest's orders, newest first.")
+    @strawberry.field(
+        description="The signed-in guest's orders, newest first.", metadata={facts.FETCHES: HomestayOrder}
+    )
     async def user_homestay_order_list(
         self,
         info: Info,
@@ -216,11 +219,15 @@ class Schema(strawberry.Schema):
         The steps and their order are those of `Watch` and `Gate`.
         """
         context = context_value if isinstance(context_value, RequestContext) and root_value is None else None
-        known = None if context is None else self._known(query or "", operation_name, allowed_operation_types)
+        document = self.documents.find(query or "")
+        known = None if context is None else self._known(document, operation_name, allowed_operation_types)
         if (
             known is None
+            or document is None
             or context is None
-            or not self._admits(query or "", context, variable_values, operation_extensions)
+            or context.streams
+            or (operation_extensions is not None and operation_extensions.get("cost") is True)
+            or not admits(document, variable_values, context)
         ):
             await self._turn(query, variable_values)
             return await super().execute(
@@ -235,45 +242,28 @@ class Schema(strawberry.Schema):
         with watching.known_operation(context, known.name):
             return await self._again(known, variable_values or {}, context, operation_extensions)
 
-    def _known(self, query: str, operation_name: str | None, allowed: Iterable[OperationType] | None) -> Known | None:
-        document = self.documents.find(query)
+    def _known(
+        self, document: Document | None, operation_name: str | None, allowed: Iterable[OperationType] | None
+    ) -> Known | None:
         known = None if document is None else document.known(self._schema, operation_name)
         if known is None or known.sort is OperationType.SUBSCRIPTION or tracing.is_on():
             return None
         return known if allowed is None or known.sort in allowed else None
-
-    def _admits(
-        self,
-        query: str,
-        context: RequestContext,
-        variables: dict[str, Any] | None,
-        extensions: dict[str, Any] | None,
-    ) -> bool:
-        document = self.documents.find(query)
-        if document is None or context.streams or (extensions or {}).get("cost") is True:
-            return False
-        return admits(document, variables, context)
 
     async def _again(
         self, known: Known, variables: dict[str, Any], context: RequestContext, extensions: dict[str, Any] | None
     ) -> ExecutionResult:
         """Compare `strawberry.Schema.execute`."""
         try:
-            executor = known.executor(CompiledExecutor, self._schema, variables, context, extensions)
-            if isinstance(executor, list):
-                errors: list[GraphQLError] | None = executor
-                data = None
-            else:
-                answer: Any = executor.execute_operation()
-                result = answer if isinstance(answer, Executed) else await answer
-                data, errors = result.data, result.errors
+            answer = known.begin(CompiledExecutor, variables, context, extensions)
+            result = answer if isinstance(answer, Executed) else await answer
         except Exception as error:  # noqa: BLE001 -- as Strawberry does it
             told = error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
             self.process_errors([told])
             return PreExecutionError(data=None, errors=[told], extensions={})
-        if errors:
-            self.process_errors(errors)
-        return ExecutionResult(data=data, errors=errors, extensions={})
+        if result.errors:
+            self.process_errors(result.errors)
+        return ExecutionResult(data=result.data, errors=result.errors, extensions={})
 
     async def stream(
         self,

@@ -4,7 +4,7 @@ An order and a homestay have more fields than most operations select. Theirs are
 they are selected: `lazy`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from operator import attrgetter
 from typing import Any, Final, Self, TypeAlias
@@ -18,7 +18,7 @@ from bff.graph import ids
 from bff.graph.scalars import BigInt
 from domain.money import Fen
 from domain.order import nights, ports
-from domain.order.models import Event, Order
+from domain.order.models import DERIVED, Event, Order
 from domain.order.pricing import Offer
 from domain.order.states import CloseReason, PaymentStatus, SaleUnit, TradeState
 
@@ -27,20 +27,39 @@ Info: TypeAlias = strawberry.Info[RequestContext, None]
 _ID: Final = "Opaque, unique over all types, stable."
 
 
-def lazy(read: Callable[[Any], Any], description: str | None = None) -> Any:  # noqa: ANN401 -- as the field says
-    """A field that `read` makes of its object when it is selected; it does nothing else, and may be called twice."""
+def lazy(read: Callable[[Any], Any], description: str | None = None, *, reads: Iterable[str] = ()) -> Any:  # noqa: ANN401 -- as the field says
+    """A field that `read` makes of its object when it is selected; it does nothing else, and may be called twice.
+
+    Args:
+        read: makes it.
+        description: of the field.
+        reads: all that it reads of the domain's object, where that is an order.
+    """
     # The executor wants to see that the object is all that it takes.
-    return strawberry.field(resolver=read, description=description, metadata=facts.PURE)
+    return strawberry.field(resolver=read, description=description, metadata=facts.PURE | _reading(reads))
 
 
-def read(path: str, description: str | None = None) -> Any:  # noqa: ANN401 -- as the field says
-    """A field that is an attribute of the object's own object, e.g. `order.title`: `lazy`, without a call."""
+def read(path: str, description: str | None = None, *, reads: Iterable[str] = ()) -> Any:  # noqa: ANN401 -- as the field says
+    """A field that is an attribute of the object's own object, e.g. `order.title`: `lazy`, without a call.
+
+    Args:
+        path: the attributes that lead to it.
+        description: of the field.
+        reads: as with `lazy`, where the attribute itself is worked out of others.
+    """
     get = attrgetter(path)
 
     def value(self: Any) -> Any:  # noqa: ANN401 -- as the field says
         return get(self)
 
-    return strawberry.field(resolver=value, description=description, metadata=facts.PURE | {facts.PATH: path})
+    metadata = facts.PURE | {facts.PATH: path} | _reading(reads or path.split(".")[1:2])
+    return strawberry.field(resolver=value, description=description, metadata=metadata)
+
+
+def _reading(attributes: Iterable[str]) -> dict[str, frozenset[str]]:
+    """The metadata of a field that reads these and no others; of one that says nothing, nothing is known."""
+    found = frozenset(attributes)
+    return {facts.READS: found} if found else {}
 
 
 @strawberry.interface(description="An object with a global id.")
@@ -155,14 +174,19 @@ class OrderEvent:
         return cls(at=event.at, from_=event.from_state, to=event.to_state, reason=event.reason)
 
 
+def _price(name: str) -> Any:  # noqa: ANN401 -- as the field says
+    get = attrgetter(f"order.{name}")
+    return lazy(lambda self: Money.of(get(self)), reads=[name])
+
+
 @strawberry.type(description="An order for a homestay; prices and texts are the snapshot of the moment it was made.")
 class HomestayOrder(Node):
-    id: strawberry.ID = lazy(lambda self: ids.global_id(ids.ORDER, self.order.sn), _ID)
+    id: strawberry.ID = lazy(lambda self: ids.global_id(ids.ORDER, self.order.sn), _ID, reads=["sn"])
     sn: strawberry.ID = read("order.sn", "Order number shown to people; unguessable.")
-    homestay_id: strawberry.ID = lazy(lambda self: str(self.order.homestay_id))
+    homestay_id: strawberry.ID = lazy(lambda self: str(self.order.homestay_id), reads=["homestay_id"])
     title: str = read("order.title")
     sub_title: str = read("order.sub_title")
-    cover: str | None = lazy(lambda self: self.order.cover or None)
+    cover: str | None = lazy(lambda self: self.order.cover or None, reads=["cover"])
     info: str = read("order.info")
     food_info: str = read("order.food_info")
     sale_unit: SaleUnit = read("order.row_type")
@@ -170,31 +194,37 @@ class HomestayOrder(Node):
     live_people_num: int = read("order.live_people_num")
     live_start_date: date = read("order.live_start_date")
     live_end_date: date = read("order.live_end_date")
-    nights: int = read("order.nights")
+    nights: int = read("order.nights", reads=DERIVED["nights"])
     need_food: bool = read("order.need_food")
-    homestay_price: Money = lazy(lambda self: Money.of(self.order.homestay_price))
-    market_homestay_price: Money = lazy(lambda self: Money.of(self.order.market_homestay_price))
-    food_price: Money = lazy(lambda self: Money.of(self.order.food_price))
-    homestay_total_price: Money = lazy(lambda self: Money.of(self.order.homestay_total_price))
-    food_total_price: Money = lazy(lambda self: Money.of(self.order.food_total_price))
-    order_total_price: Money = lazy(lambda self: Money.of(self.order.order_total_price))
+    homestay_price: Money = _price("homestay_price")
+    market_homestay_price: Money = _price("market_homestay_price")
+    food_price: Money = _price("food_price")
+    homestay_total_price: Money = _price("homestay_total_price")
+    food_total_price: Money = _price("food_total_price")
+    order_total_price: Money = _price("order_total_price")
     trade_state: TradeState = read("order.trade_state")
     close_reason: CloseReason | None = read("order.close_reason")
-    trade_code: str | None = read("order.shown_code", "Check-in code; null until paid.")
+    trade_code: str | None = read("order.shown_code", "Check-in code; null until paid.", reads=DERIVED["shown_code"])
     remark: str = read("order.remark")
     create_time: datetime = read("order.create_time")
     pay_before: datetime | None = read(
-        "order.pay_before", "When an unpaid order closes; null once it is no longer WAIT_PAY."
+        "order.pay_before",
+        "When an unpaid order closes; null once it is no longer WAIT_PAY.",
+        reads=DERIVED["pay_before"],
     )
     order: strawberry.Private[Order]
 
-    @strawberry.field(description="The homestay as it is now; null when the travel service no longer has it.")
+    @strawberry.field(
+        description="The homestay as it is now; null when the travel service no longer has it.",
+        metadata=_reading(["homestay_id"]),
+    )
     async def homestay(self, info: Info) -> Homestay | None:
         homestay = await info.context.loaders.homestay.load(self.order.homestay_id)
         return None if homestay is None else Homestay.of(homestay)
 
     @strawberry.field(
-        description="Null when unpaid; null with a top-level error when the payment service can't be asked."
+        description="Null when unpaid; null with a top-level error when the payment service can't be asked.",
+        metadata=_reading(["sn", "trade_state"]),
     )
     async def payment(self, info: Info) -> OrderPayment | None:
         # An order that waits has not been paid; asking would cost a call and tell nothing.
@@ -205,7 +235,7 @@ class HomestayOrder(Node):
             return None
         return OrderPayment.of(payment)
 
-    @strawberry.field
+    @strawberry.field(metadata=_reading(["sn"]))
     async def history(self, info: Info) -> list[OrderEvent]:
         return [OrderEvent.of(event) for event in await info.context.loaders.history.load(self.order.sn)]
 

@@ -1,8 +1,10 @@
 """The order tables. `homestay_order` keeps the existing system's names and widths, so that ours can adopt its rows."""
 
+from collections import namedtuple
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from sqlalchemy import CHAR, BigInteger, Boolean, Column, Date, DateTime, Index, String, func
 from sqlmodel import Field, SQLModel
@@ -237,6 +239,27 @@ class Order(NamedTuple):
     def shown_code(self) -> str | None:
         """The check-in code, where the guest may know it."""
         return self.trade_code if self.trade_state in CODE_SHOWN else None
+
+
+# What an order works out, and of which columns.
+DERIVED: Final = {
+    "nights": ("live_start_date", "live_end_date"),
+    "pay_before": ("close_at", "trade_state"),
+    "shown_code": ("trade_code", "trade_state"),
+}
+
+
+def part(columns: Sequence[str]) -> type[Order]:
+    """Orders of which only these columns were read; whatever needs another raises AttributeError.
+
+    Returns:
+        A class that is not `Order`, as it has not all of it, and stands in for it with those who need no more.
+    """
+    named: Any = namedtuple  # noqa: PYI024 -- which columns is known when they are asked for
+    made: Any = type(
+        "Order", (named("Order", columns),), {"__slots__": (), **{name: getattr(Order, name) for name in DERIVED}}
+    )
+    return made  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ it is known again, so that it is neither put together nor looked through each ti
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.columns import table_of
 from domain.database import Database
-from domain.order.models import Event, HomestayOrder, Order, OrderEvent, OrderRefund
+from domain.order.models import Event, HomestayOrder, Order, OrderEvent, OrderRefund, part
 from domain.order.ports import Payment
 from domain.order.states import CloseReason, TradeState
 from domain.prepared import Prepared
@@ -249,17 +249,51 @@ async def mark_refunded(connection: AsyncConnection, payment_sn: str, sql_now: C
     return done.rowcount > 0
 
 
-async def read_page(database: Database, user_id: int, wanted: OrderFilter, window: Window) -> list[Order]:
-    """A piece of a guest's list, in a transaction of its own: `page`, for those who only look."""
+async def read_page(
+    database: Database, user_id: int, wanted: OrderFilter, window: Window, only: frozenset[str] | None = None
+) -> list[Order]:
+    """A piece of a guest's list, in a transaction of its own: `page`, for those who only look.
+
+    Args:
+        database: to be asked.
+        user_id: the guest.
+        wanted: which of the guest's orders.
+        window: which piece.
+        only: the columns that the orders must have, see `models.part`; None where they are to be whole.
+    """
     values = _page_values(user_id, wanted, window)
-    rows = await database.fetch(_prepared_page(tuple(values), backwards=window.backwards), values)
-    orders = [_order(row) for row in rows]
+    pages = _WHOLE if only is None else _pages(only)
+    rows = await database.fetch(pages.prepared(tuple(values), backwards=window.backwards), values)
+    orders = [*map(pages.order, rows)]
     return orders[::-1] if window.backwards else orders
 
 
-@cache  # as many as there are statements
-def _prepared_page(asked: tuple[str, ...], *, backwards: bool) -> Prepared:
-    return Prepared("page", _page_statement(asked, backwards=backwards))
+class _Pages:
+    """Pages of orders with these columns, in each way in which they are asked for."""
+
+    def __init__(self, kind: type[Order]) -> None:
+        self.order = kind._make
+        self._columns = kind._fields
+        self._prepared: dict[tuple[tuple[str, ...], bool], Prepared] = {}
+
+    def prepared(self, asked: tuple[str, ...], *, backwards: bool) -> Prepared:
+        """The statement; there are a few dozen."""
+        found = self._prepared.get((asked, backwards))
+        if found is None:
+            statement = _page_statement(asked, self._columns, backwards=backwards)
+            found = self._prepared[asked, backwards] = Prepared("page", statement)
+        return found
+
+
+_COLUMNS: Final = frozenset(Order._fields)
+_WHOLE: Final = _Pages(Order)
+
+
+# Clients select what they like. Those of a product have a few lists, and for more than these there is always some work.
+@lru_cache(maxsize=16)
+def _pages(only: frozenset[str]) -> _Pages:
+    # Who names something else than columns does not know what is needed.
+    return _Pages(part([name for name in Order._fields if name in only])) if only <= _COLUMNS else _WHOLE
 
 
 def _page_values(user_id: int, wanted: OrderFilter, window: Window) -> dict[str, Any]:
@@ -277,7 +311,9 @@ def _page_values(user_id: int, wanted: OrderFilter, window: Window) -> dict[str,
 
 
 @cache  # as many as there are ways to ask: a few dozen
-def _page_statement(asked: tuple[str, ...], *, backwards: bool) -> Select[Any]:
+def _page_statement(
+    asked: tuple[str, ...], columns: tuple[str, ...] = Order._fields, *, backwards: bool
+) -> Select[Any]:
     conditions = {
         "user": _ORDERS.c.user_id == bindparam("user"),
         "states": _ORDERS.c.trade_state.in_(bindparam("states", expanding=True)),
@@ -287,7 +323,7 @@ def _page_statement(asked: tuple[str, ...], *, backwards: bool) -> Select[Any]:
         "before": _ORDERS.c.id > bindparam("before"),
     }
     return (
-        select(*_ORDER_COLUMNS)
+        select(*(_ORDERS.c[name] for name in columns))
         .where(_ALIVE, *(condition for name, condition in conditions.items() if name in asked))
         .order_by(_ORDERS.c.id.asc() if backwards else _ORDERS.c.id.desc())
         .limit(bindparam("most", type_=Integer()))

@@ -148,9 +148,18 @@ class Orders:
         """The guest's order, or None: also where it is another guest's."""
         return await repository.read(self._database, sn, user_id=user_id)
 
-    async def page(self, user_id: int, wanted: OrderFilter, window: Window) -> list[Order]:
-        """A piece of the guest's list, newest first."""
-        return await repository.read_page(self._database, user_id, wanted, window)
+    async def page(
+        self, user_id: int, wanted: OrderFilter, window: Window, only: frozenset[str] | None = None
+    ) -> list[Order]:
+        """A piece of the guest's list, newest first.
+
+        Args:
+            user_id: the guest.
+            wanted: which of the guest's orders.
+            window: which piece.
+            only: the columns that the orders must have; None where they are to be whole.
+        """
+        return await repository.read_page(self._database, user_id, wanted, window, only)
 
     async def count(self, user_id: int, wanted: OrderFilter) -> int:
         """How many of the guest's orders are wanted."""

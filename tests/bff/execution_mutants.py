@@ -7,13 +7,15 @@ from typing import Any, Final
 import pytest
 from graphql import GraphQLEnumType, GraphQLOutputType, get_nullable_type
 from graphql.execution.collect_fields import FieldDetailsList
-from graphql.execution.executor import Executor
+from graphql.execution.executor import CollectedErrors, Executor
 from graphql.pyutils import Path
 
-from bff.execution import facts, plain, plans, waiting
+from bff.execution import again, arguments, facts, inputs, plain, plans, waiting
+from bff.execution import executor as executor_module
 from bff.execution.executor import CompiledExecutor
 from bff.execution.plain import Writer
 from bff.execution.plans import Plan
+from bff.execution.root import Root
 from bff.execution.waiting import Place
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -160,3 +162,76 @@ def what_was_begun_is_left_behind(patch: pytest.MonkeyPatch) -> None:
                 each.close()
 
     patch.setattr(CompiledExecutor, "settle_in_background", leave)
+
+
+@_mutant
+def what_an_input_does_not_have_is_passed_over(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(inputs, "frozenset", Anything, raising=False)
+
+
+class Anything(frozenset[str]):
+    """As if it had every name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return 1000
+
+
+@_mutant
+def an_integer_that_is_given_may_be_too_large(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(inputs, "GRAPHQL_MAX_INT", 2**63)
+
+
+@_mutant
+def any_value_that_is_given_is_taken_for_what_is_wanted(patch: pytest.MonkeyPatch) -> None:
+    sound = inputs._Coercing._unless
+    patch.setattr(inputs._Coercing, "_unless", lambda self, _, type_, name: sound(self, "True", type_, name))
+
+
+@_mutant
+def nothing_is_given_where_something_must_be(patch: pytest.MonkeyPatch) -> None:
+    sound = inputs._Coercing.value
+
+    def value(self: inputs._Coercing, type_: Any, name: str) -> str:
+        return sound(self, get_nullable_type(type_), name)
+
+    patch.setattr(inputs._Coercing, "value", value)
+
+
+@_mutant
+def a_variable_has_no_default(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(again, "default_of", lambda _: inputs.ABSENT)
+
+
+@_mutant
+def a_field_of_an_input_has_no_default(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(inputs, "default_of", lambda _: inputs.ABSENT)
+
+
+@_mutant
+def an_argument_stays_as_it_came(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(arguments, "converter", lambda *_: None)
+
+
+@_mutant
+def a_variable_within_a_value_is_not_seen(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(arguments, "_has_variables", lambda _: False)
+
+
+@_mutant
+def a_field_that_fails_is_asked_again(patch: pytest.MonkeyPatch) -> None:
+    sound = Root._answer
+
+    async def answer(self: Root, executor: Executor[Any], given: dict[str, Any]) -> Any:
+        found = await sound(self, executor, given)
+        return await sound(self, executor, given) if found.errors else found
+
+    patch.setattr(Root, "_answer", answer)
+
+
+@_mutant
+def errors_of_one_request_are_told_in_the_next(patch: pytest.MonkeyPatch) -> None:
+    kept = CollectedErrors()
+    patch.setitem(executor_module.OWN, "collected_errors", lambda _: kept)

@@ -41,12 +41,58 @@ _CONDITIONS: Final = (
 )
 
 
+# What may be given instead of a value that fits.
+_ODD: Final[tuple[Any, ...]] = (
+    None, 0, 7, -1, 2**31, 2**40, 2**70, 1.0, 1.5, True, "", "a text", "7", "2026-06-01", "2026-02-30",
+    "WAIT_PAY", "NO_STATE", [], ["WAIT_PAY"], [None], ["a", 1], {}, {"to": None}, {"surprise": 1},
+)  # fmt: skip
+# What fits a field of an input.
+_STAY: Final[dict[str, tuple[Any, ...]]] = {
+    "homestayId": ("1", 1, 9, "nonsense"),
+    "liveStartDate": ("2026-06-01",),
+    "liveEndDate": ("2026-06-03",),
+    "livePeopleNum": (2, 3.0),
+    "needFood": (True, False),
+    "remark": ("", "quiet, please"),
+    "expectedTotalMinor": (71800, "71800", None),
+    "idempotencyKey": ("a key", None),
+}
+_FILTER: Final[dict[str, tuple[Any, ...]]] = {
+    "tradeState": (["WAIT_PAY", "WAIT_USE"], [], "USED", None, ["CANCELLED"]),
+    "liveStartDate": ({"from": "2026-06-01"}, {"from": None, "to": "2026-06-02"}, {}, None),
+}
+_NEEDED: Final = ("homestayId", "liveStartDate", "liveEndDate", "livePeopleNum")
+
+
+def _input(random: Random, fields: dict[str, tuple[Any, ...]]) -> Any:
+    """An input, which fits in most cases."""
+    if random.randrange(20) == 0:
+        return random.choice(_ODD)
+    found = {name: random.choice(values) for name, values in fields.items() if name in _NEEDED or random.random() < 0.5}
+    if random.randrange(5) == 0:
+        found[random.choice([*fields, "surprise"])] = random.choice(_ODD)
+    if random.randrange(12) == 0:
+        found.pop(random.choice([*fields]), None)
+    return found
+
+
 @dataclass
 class Operation:
     """What is sent."""
 
     text: str
     variables: dict[str, Any]
+
+    def given(self, random: Random) -> dict[str, Any]:
+        """Values of the variables: those that fit, in most cases."""
+        given = dict(self.variables)
+        for name in self.variables:
+            chance = random.randrange(24)
+            if chance == 0:
+                given[name] = random.choice(_ODD)
+            elif chance == 1:
+                del given[name]
+        return given
 
 
 @dataclass
@@ -82,7 +128,13 @@ class _Document:
     def value(self, name: str, type_: str, value: Any) -> str:
         """A value, said where it is wanted or by a variable."""
         if self.chance(3):
-            return self.variable(name, type_, value)
+            default = f" = {self.said(value)}" if self.chance(4) else ""
+            return self.variable(name, type_ + default, value)
+        return self.said(value)
+
+    @staticmethod
+    def said(value: Any) -> str:
+        """A value as a document says it."""
         return str(value) if isinstance(value, int) else f'"{value}"'
 
     def selections(self, type_: GraphQLNamedType, depth: int) -> str:
@@ -142,6 +194,8 @@ class _Document:
                 ("userHomestayOrderDetail", lambda: f"sn: {self.value('sn', 'ID!', SNS[0])}"),
                 ("userHomestayOrderList", lambda: f"first: {self.value('first', 'Int', self.pick((0, 1, 3, 20)))}"),
                 ("userHomestayOrderList", lambda: f"first: {self.value('first', 'Int', 3)}"),
+                ("userHomestayOrderList", self.filter),
+                ("homestayQuote", lambda: f"homestayId: 1, {self.stay()}"),
                 ("homestay", lambda: f"id: {self.value('id', 'ID!', self.pick(HOMESTAY_IDS))}"),
                 ("homestayQuote", lambda: f'homestayId: "{self.pick(HOMESTAY_IDS)}", {_DATES}'),
                 ("homestayCalendar", lambda: 'homestayId: "1", from: "2026-06-01", to: "2026-06-04"'),
@@ -157,11 +211,39 @@ class _Document:
         name, arguments = self.pick(
             (
                 ("createHomestayOrder", lambda: f"input: {{ homestayId: 1, {_DATES} }}"),
-                ("cancelHomestayOrder", lambda: f"sn: {self.value('sn', 'ID!', self.pick(SNS[:3]))}"),
-                ("payHomestayOrder", lambda: f"sn: {self.value('sn', 'ID!', self.pick(SNS[:3]))}"),
+                ("createHomestayOrder", lambda: f"input: {{ homestayId: 1, {self.stay()} }}"),
+                ("createHomestayOrder", self.stay_by_variable),
+                ("createHomestayOrder", self.stay_by_variable),
+                ("cancelHomestayOrder", lambda: f"sn: {self.value('sn', 'ID!', self.pick(SNS[:3]))} {self.key()}"),
+                ("payHomestayOrder", lambda: f"sn: {self.value('sn', 'ID!', self.pick(SNS[:3]))} {self.key()}"),
             )
         )
         return self.root(self.schema.mutation_type, name, arguments, number)
+
+    def stay_by_variable(self) -> str:
+        default = ' = { homestayId: "2", ' + _DATES + " }" if self.chance(8) else ""
+        kind = f"CreateHomestayOrderInput!{default}"
+        return f"input: {self.variable('input', kind, _input(self.random, _STAY))}"
+
+    def stay(self) -> str:
+        """Nights and party, some by variables."""
+        return (
+            f"liveStartDate: {self.value('start', 'Date!', '2026-06-01')}, "
+            f"liveEndDate: {self.value('end', 'Date!', '2026-06-03')}, "
+            f"livePeopleNum: {self.value('people', 'Int!', 2)}"
+        )
+
+    def key(self) -> str:
+        return f"idempotencyKey: {self.value('key', 'String', 'a key')}" if self.chance(2) else ""
+
+    def filter(self) -> str:
+        if self.chance(4):
+            return 'filter: { tradeState: [USED, WAIT_PAY], liveStartDate: { from: "2026-06-01" } }'
+        if self.chance(4):
+            date = self.variable("from", "Date", "2026-06-01")
+            return f"filter: {{ liveStartDate: {{ from: {date} }} }}"
+        default = " = { tradeState: USED }" if self.chance(4) else ""
+        return f"filter: {self.variable('filter', 'HomestayOrderFilter' + default, _input(self.random, _FILTER))}"
 
     def ids(self) -> str:
         ids = [self.pick(NODE_IDS + self.order_ids) for _ in range(self.random.randint(0, 4))]

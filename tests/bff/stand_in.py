@@ -10,7 +10,7 @@ from bff.context import RequestContext
 from bff.identity.tokens import Caller
 from bff.limits.allowance import Allowance
 from domain.money import Fen
-from domain.order.models import Event, Order
+from domain.order.models import Event, Order, part
 from domain.order.night_repository import Range
 from domain.order.nights import Taken
 from domain.order.placing import Placed
@@ -77,12 +77,14 @@ class StandIn:
         broken: what a use case fails with, by its name and the key that it is asked for; None for any key.
         turns: how many turns of the event loop a use case takes.
         asked: what was asked, in order.
+        only: what was wanted of the orders of each page.
     """
 
     orders: int = 3
     broken: Mapping[tuple[str, object], Callable[[], Exception]] = field(default_factory=dict)
     turns: Mapping[str, int] = field(default_factory=dict)
     asked: list[tuple[str, object]] = field(default_factory=list)
+    only: list[frozenset[str] | None] = field(default_factory=list)
     today: date = date(2026, 5, 20)
 
     def _ask(self, name: str, key: object) -> None:
@@ -99,6 +101,7 @@ class StandIn:
 
     def check(self, stay: Stay) -> None:
         self._ask("check", stay.homestay_id)
+        self.asked.append(("check of", stay))
 
     async def homestays(self, homestay_ids: Sequence[int]) -> list[Homestay | Exception | None]:
         async def one(homestay_id: int) -> Homestay | None:
@@ -116,10 +119,17 @@ class StandIn:
         found = create_order(number) if 1 <= number <= self.orders and user_id else None
         return await self._answer("find", sn, found)
 
-    async def page(self, user_id: int, wanted: OrderFilter, window: Window) -> list[Order]:
+    async def page(
+        self, user_id: int, wanted: OrderFilter, window: Window, only: frozenset[str] | None = None
+    ) -> list[Order]:
+        self.asked.append(("page of", (sorted(wanted.states or ()), wanted.start_from, wanted.start_to)))
         states = STATES if wanted.states is None else wanted.states
         found = [create_order(number) for number in range(self.orders, 0, -1)]
         page = [order for order in found if order.trade_state in states and user_id][: window.limit]
+        self.only.append(only)
+        if only is not None:
+            kind = part(sorted(only))
+            page = [kind._make(getattr(order, name) for name in kind._fields) for order in page]
         return await self._answer("page", window.limit, page)
 
     async def count(self, user_id: int, wanted: OrderFilter) -> int:  # noqa: ARG002 -- the use case's signature
@@ -147,17 +157,17 @@ class StandIn:
         return await self._answer("payment", sn, found)
 
     async def create(self, user_id: int, stay: Stay, *, expected_total: int | None, key: str | None) -> Placed:
+        self.asked.append(("create as", (stay, expected_total, key)))
         order = create_order(1)._replace(homestay_id=stay.homestay_id, user_id=user_id)
-        del expected_total
         return await self._answer("create", stay.homestay_id, Placed(order, replayed=key is not None))
 
     async def cancel(self, user_id: int, sn: str, *, key: str | None) -> Order:
-        del key
+        self.asked.append(("cancel by", key))
         order = create_order(1)._replace(sn=sn, user_id=user_id, trade_state=TradeState.CANCELLED)
         return await self._answer("cancel", sn, order)
 
     async def open_payment(self, user_id: int, sn: str, *, key: str | None) -> tuple[Payment, Order]:
-        del key
+        self.asked.append(("open_payment by", key))
         order = create_order(1)._replace(sn=sn, user_id=user_id)
         payment = Payment(f"PMT{sn[3:]}", sn, "WECHAT_PAY", Fen(71_800), PaymentStatus.WAIT, None)
         return await self._answer("open_payment", sn, (payment, order))

@@ -15,13 +15,17 @@ import strawberry
 from graphql import DocumentNode, execute, parse
 from graphql.execution.executor import Executor
 from graphql.execution.incremental import IncrementalExecutor
+from graphql.execution.values import coerce_argument, coerce_variable_values
 from graphql.pyutils import gather_with_cancel
+from graphql.utilities.coerce_input_value import coerce_default_value, coerce_input_value
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.arguments import convert_argument, convert_arguments
 
 from bff.execution import facts
-from bff.execution.executor import CompiledExecutor
+from bff.execution.executor import GIVEN, OWN, CompiledExecutor
 from bff.execution.plans import MAX_VARIANTS, Plans
 from bff.graph import schema
 from bff.graph.refusals import KINDS
@@ -40,6 +44,19 @@ READ: Final = {
     "strawberry-graphql": "0.341.2",
 }
 FOLLOWED: Final = (
+    Executor.__init__,
+    IncrementalExecutor.__init__,
+    StrawberryGraphQLCoreExecutionContext.__init__,
+    Executor.build,
+    Executor.execute_operation,
+    Executor.execute_fields_serially,
+    IncrementalExecutor.build_response,
+    coerce_variable_values,
+    coerce_argument,
+    coerce_input_value,
+    coerce_default_value,
+    convert_argument,
+    convert_arguments,
     Executor.execute_fields,
     Executor.execute_field,
     Executor.complete_value,
@@ -56,7 +73,7 @@ FOLLOWED: Final = (
     GraphQLCoreConverter.from_object,
     GraphQLCoreConverter.from_resolver,
 )
-AS_READ: Final = "617ceafa1fb6d7abd4ce28ec9ffed6c989c46248de9190143cba35e93c57ed9f"
+AS_READ: Final = "b6151d18d8e118b4648db397af4e8a17b1c9447203f9ee6279a4c1444b50f873"
 
 ASKED: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "detail": (documents.DETAIL, {"sn": sn(1)}),
@@ -75,6 +92,19 @@ def test_the_libraries_are_those_that_were_read() -> None:
     assert {name: version(name) for name in READ} == READ
     text = "".join(inspect.getsource(each) for each in FOLLOWED)
     assert hashlib.sha256(text.encode()).hexdigest() == AS_READ
+
+
+def test_an_executor_has_what_is_made_for_it_what_it_is_given_and_what_is_common_to_all() -> None:
+    common = {
+        "schema", "fragment_definitions", "fragments", "root_value", "operation", "field_resolver", "type_resolver",
+        "subscribe_field_resolver", "enable_early_execution", "hide_suggestions", "abort_signal", "hooks",
+        "middleware_manager", "error_propagation", "is_awaitable", "is_async_iterable", "defer_usage_set",
+        "async_work_finished_hook_task",
+    }  # fmt: skip
+    made = CompiledExecutor.build(SCHEMA, parse("{ __typename }"))
+    assert isinstance(made, CompiledExecutor)
+    assert vars(made).keys() == common | OWN.keys() | set(GIVEN)
+    assert {name: type(make(made)) for name, make in OWN.items()} == {name: type(vars(made)[name]) for name in OWN}
 
 
 @dataclass

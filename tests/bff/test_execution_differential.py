@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from bff.execution import inputs
 from bff.graph import ids
 from domain.errors import (
     DatabaseUnavailable,
@@ -92,7 +93,7 @@ def worlds_of(random: Random, operation: Operation, shows: str | None = None) ->
     second = slow_world(random) if shows == "slow" else world_of(random, [shows] if shows else tuple(WRONGS))
     for world in (first, second):
         flipped: dict[str, Any] = {name: random.random() < 0.5 for name in ("yes", "no") if name in operation.variables}
-        yield world, {**operation.variables, **flipped}
+        yield world, {**operation.given(random), **flipped}
 
 
 def differing(stock: Outcome, ours: Outcome) -> dict[str, Any]:
@@ -140,8 +141,9 @@ def test_ours_answers_as_graphql_core_does(runner: asyncio.Runner, figures: list
         for world, variables in worlds_of(random, operation):
             note(f"{world} {variables}")
             stock = runner.run(outcome(document, variables, world, STOCK))
-            ours = runner.run(outcome(document, variables, world, executor))
-            assert differing(stock, ours) == {}
+            for again in (False, True):
+                ours = runner.run(outcome(document, variables, world, executor, again=again))
+                assert differing(stock, ours) == {}
             executions += 1
             errors += bool(stock.errors)
             cancelled += stock.cancelled
@@ -159,9 +161,12 @@ def test_ours_answers_as_graphql_core_does(runner: asyncio.Runner, figures: list
 @pytest.mark.parametrize(("plant", "shows"), MUTANTS.values(), ids=MUTANTS)
 def test_a_mutant_is_found_out(monkeypatch: pytest.MonkeyPatch, plant: Plant, shows: str | None) -> None:
     plant(monkeypatch)
+    # What was made before is sound, and what is made now is not.
+    inputs.coercer.cache_clear()
     with asyncio.Runner() as runner:
         found = any(_differs(runner, number, shows) for number in range(ENOUGH))
     # What it left behind is found here, and not in the middle of somebody else's test.
+    inputs.coercer.cache_clear()
     gc.collect()
     assert found
 
@@ -172,6 +177,7 @@ def _differs(runner: asyncio.Runner, number: int, shows: str | None) -> bool:
     document, executor = parse(operation.text), fresh_executor()
     for world, variables in worlds_of(random, operation, shows):
         stock = runner.run(outcome(document, variables, world, STOCK))
-        if differing(stock, runner.run(outcome(document, variables, world, executor))):
-            return True
+        for again in (False, True):
+            if differing(stock, runner.run(outcome(document, variables, world, executor, again=again))):
+                return True
     return False

@@ -7,7 +7,7 @@ nine. What is unusual of a request is seen in its head, before anything is done 
 import asyncio
 import zlib
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 import structlog
@@ -126,7 +126,7 @@ def is_usual(headers: Mapping[bytes, bytes], count: int) -> bool:
     )
 
 
-@cache
+@lru_cache(maxsize=256)
 def _described(content_type: str, more: tuple[tuple[str, str], ...]) -> bytes:
     return b"".join(
         b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in (("content-type", content_type), *more)

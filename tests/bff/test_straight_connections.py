@@ -121,7 +121,7 @@ async def test_who_leaves_in_the_middle_is_sent_nothing_and_the_operation_ends(
     async with connected(server) as (protocol, pipe):
         protocol.data_received(post(SLOW))
         await travel.asked_now.wait()
-        protocol.connection_lost(None)
+        protocol.connection_lost(ConnectionResetError())
         travel.go.set()
         await until(lambda: not server.state.tasks)
         assert travel.answered == 1

@@ -51,7 +51,7 @@ _STAY: Final[dict[str, tuple[Any, ...]]] = {
     "homestayId": ("1", 1, 9, "nonsense"),
     "liveStartDate": ("2026-06-01",),
     "liveEndDate": ("2026-06-03",),
-    "livePeopleNum": (2, 3.0),
+    "livePeopleNum": (2, 2, 3.0, 2**31),
     "needFood": (True, False),
     "remark": ("", "quiet, please"),
     "expectedTotalMinor": (71800, "71800", None),

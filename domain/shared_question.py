@@ -46,6 +46,11 @@ class SharedQuestion(Generic[Q, A]):
             for (_, waits), answer in zip(waiting, answers, strict=True):
                 if not waits.done():
                     waits.set_result(answer)
+        except asyncio.CancelledError:
+            # Nobody is left to wait for ever.
+            for _, waits in waiting:
+                waits.cancel()
+            raise
         except Exception as error:  # noqa: BLE001 -- it is each caller's to tell errors apart
             for _, waits in waiting:
                 if not waits.done():
@@ -53,5 +58,5 @@ class SharedQuestion(Generic[Q, A]):
 
     async def close(self) -> None:
         """Waits for the questions under way, whoever still wants to know; each ends by its own time limit."""
-        while self._asked:
+        if self._asked:
             await asyncio.wait(self._asked)

@@ -86,3 +86,14 @@ async def test_its_end_waits_for_what_nobody_waits_for_any_more() -> None:
     assert not end.done()
     clerk.open.set()
     await end
+
+
+async def test_a_question_that_is_given_up_leaves_nobody_waiting() -> None:
+    clerk = Clerk()
+    clerk.open.clear()
+    calls = [asyncio.create_task(clerk.question.ask(number)) for number in range(2)]
+    await asyncio.sleep(0.01)
+    for task in clerk.question._asked:
+        task.cancel()
+    done, _ = await asyncio.wait(calls, timeout=1)
+    assert [call.cancelled() for call in done] == [True, True]

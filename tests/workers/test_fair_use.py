@@ -116,6 +116,12 @@ async def test_with_redis_the_count_is_kept_there_for_a_minute(counting: Attempt
         client.delete(key)
         client.rpush(key, *(time.time() - age for age in (1, 2, 3, 4, 5, 6, 7, 8, 9, 49.5)))
     assert await attempt(counting, 1) == [11]
+    # Of those that were longer ago, no more are kept than may count.
+    with Client.from_url(own_redis.url) as client:
+        client.delete(key)
+        client.rpush(key, *[time.time() - 2 * WINDOW] * LIMIT)
+        assert await attempt(counting, 1) == [0]
+        assert client.llen(key) == LIMIT
     assert counting.fallbacks == 0
 
 

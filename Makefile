@@ -67,12 +67,12 @@ chaos: $(VENV)/.dev servers ## break everything under traffic for about an hour 
 soak: $(VENV)/.dev servers ## give a whole installation guests for long, and look for what grows (MINUTES=60 ARGS='--pace 25')
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),60) $(ARGS)
 
-bench: $(VENV)/.dev servers ## measure the edge beside its peers, how fast orders close, what pending ones cost (ARGS=--quick)
+bench: $(VENV)/.dev servers ## measure the edge beside its peers, how fast orders close, what pending ones cost (ARGS=--quick HUGE=1)
 	@$(BIN)/python -m benchmarks.start
 	@$(BIN)/python -m benchmarks.closing $(ARGS)
 	@$(BIN)/python -m benchmarks.pending $(ARGS)
 	@$(BIN)/python -m benchmarks.hostile $(ARGS)
-	@$(BIN)/python -m benchmarks.edge $(ARGS) $(if $(PAGE),--write $(PAGE))
+	@$(BIN)/python -m benchmarks.edge $(ARGS) $(if $(HUGE),--huge) $(if $(PAGE),--write $(PAGE))
 
 check: $(VENV)/.deploy ## format, lint, types, house rules, what deploys it
 	@$(BIN)/ruff format --check --quiet . && echo "format  ok"

@@ -35,6 +35,9 @@ PAY_WINDOW: Final = timedelta(minutes=20)
 # Longest first.
 LONGEST: Final = ("tests/chaos", "tests/workers/test_fault_matrix", "tests/life", "tests/system")
 _FIGURE: Final = "figure"
+# Seconds that a database has to answer where how fast it does is not what a test is about. The machine is busy with
+# other tests, each with servers of its own.
+_PATIENCE: Final = 30.0
 
 _numbers = count()
 
@@ -109,7 +112,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _migrate(url: str) -> None:
     async def migrate() -> None:
-        opened = Database(create_engine(url))
+        opened = Database(create_engine(url, statement_deadline=None))
         await migration.upgrade(opened)
         await opened.close()
 
@@ -134,7 +137,7 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         file = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "test.sqlite3")
         opened = Database(create_engine(f"sqlite+aiosqlite:///{file}"))
     else:
-        opened = Database(create_engine(request.getfixturevalue("mariadb_url")))
+        opened = Database(create_engine(request.getfixturevalue("mariadb_url"), statement_deadline=_PATIENCE))
         async with opened.engine.begin() as connection:
             for table in SQLModel.metadata.sorted_tables:
                 await connection.execute(sa.delete(table))

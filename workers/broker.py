@@ -17,6 +17,9 @@ from workers.sorted_set_broker import SortedSetBroker, connect
 # Two queues, so that a flood of orders that fall due never delays the news that one was paid.
 CLOSING_QUEUE: Final = "order.closing"
 PAYMENT_QUEUE: Final = "payment.status"
+CLOSE_UNPAID: Final = "order.close_unpaid"
+# Messages that a worker may hold where they are closed in batches: a few of them. Else two for each of its threads.
+HELD: Final = {CLOSING_QUEUE: 800}
 
 # Milliseconds. What can't be done within these tries is found again by the sweep.
 MAX_RETRIES: Final = 5
@@ -42,7 +45,7 @@ def build(settings: Settings) -> dramatiq.Broker:
         return RabbitmqBroker(url=url, confirm_delivery=True, middleware=middleware)
     if stock:
         return RedisBroker(client=connect(url), middleware=middleware)  # type: ignore[no-untyped-call] # dramatiq's own
-    return SortedSetBroker(client=connect(url), middleware=middleware)
+    return SortedSetBroker(client=connect(url), middleware=middleware, held=HELD)
 
 
 def redis_url(settings: Settings) -> str:

@@ -16,6 +16,7 @@ takes some, and lets the others go through.
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Final, NamedTuple
 
 import redis
@@ -68,8 +69,10 @@ return taken
 """
 _DONE: Final = """
 local msgs, acks = unpack(KEYS)
-if redis.call('SREM', acks, ARGV[1]) == 1 then
-    redis.call('HDEL', msgs, ARGV[1])
+for _, id in ipairs(ARGV) do
+    if redis.call('SREM', acks, id) == 1 then
+        redis.call('HDEL', msgs, id)
+    end
 end
 """
 _AGAIN: Final = """
@@ -179,6 +182,14 @@ class Taken(NamedTuple):
     encoded: bytes
 
 
+class _Ended:
+    """Messages that have run, of which one thread tells Redis for all."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.told: Future[None] = Future()
+
+
 class RedisQueue:
     """The messages of one queue, as one worker or sender sees them.
 
@@ -210,6 +221,9 @@ class RedisQueue:
         self._held: set[str] = set()
         # By Redis' clock: the last look that was answered, and since when no two were far apart.
         self._seen = self._steady = 0
+        # Those of which the next round trip tells, and who makes one.
+        self._ended: _Ended | None = None
+        self._joining, self._telling = threading.Lock(), threading.Lock()
         # Set when there may be something to take.
         self.arrived = threading.Event()
 
@@ -235,9 +249,26 @@ class RedisQueue:
         return taken
 
     def done(self, id_: str) -> None:
-        """Forgets a message that has run."""
-        self._done(keys=[self._msgs, self._acks], args=[id_])
-        self._held.discard(id_)
+        """Forgets a message that has run; those of which other threads tell meanwhile go with it, in one round trip."""
+        with self._joining:
+            first = self._ended is None
+            ended = self._ended = self._ended or _Ended()
+            ended.ids.append(id_)
+        if first:
+            self._tell(ended)
+        ended.told.result()
+
+    def _tell(self, ended: "_Ended") -> None:
+        try:
+            with self._telling:
+                with self._joining:
+                    self._ended = None
+                self._done(keys=[self._msgs, self._acks], args=ended.ids)
+                self._held.difference_update(ended.ids)
+        except BaseException as error:
+            ended.told.set_exception(error)
+            raise
+        ended.told.set_result(None)
 
     def again(self, id_: str, encoded: bytes, *, delay: int | None) -> None:
         """Puts a message that has run back in one step, as it is now, to run again after `delay` milliseconds."""

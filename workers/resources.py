@@ -18,6 +18,7 @@ from domain.order.settling import Settling
 from domain.outbox import Outbox
 from workers import bootstrap, logs
 from workers import tracing as traces
+from workers.broker import CLOSE_UNPAID
 from workers.closer import Closer
 from workers.deliveries import deliveries
 from workers.jobs import holder, jobs
@@ -130,7 +131,7 @@ class Resources(Middleware):
         )
         await group.start()
         self._stack.push_async_callback(group.stop)
-        self._opened = _Opened(room, Closer(room.closing))
+        self._opened = _Opened(room, Closer(room.closing, lambda: closings_held(worker)))
 
     def _watched(self, room: OrderRoom, broker: Broker, worker: Worker, sweeper: Sweeper) -> list[Service]:
         settings, loop = self._settings, asyncio.get_running_loop()
@@ -149,6 +150,15 @@ class Resources(Middleware):
             ready=health.ready(broker, room.database, sweeper, loop),
         )
         return [server]
+
+
+def closings_held(worker: Worker) -> list[str]:
+    """The sn's of orders whose messages to close them this worker holds and has not begun to run."""
+    with worker.work_queue.mutex:
+        held = [item.message for item in worker.work_queue.queue]
+    told = (message.args for message in held if message.actor_name == CLOSE_UNPAID)
+    # What says something else is for whoever runs it to refuse.
+    return [sn for args in told for sn in args[:1] if isinstance(sn, str)]
 
 
 def _be_told_once() -> None:

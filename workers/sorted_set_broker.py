@@ -10,9 +10,10 @@ which is why that minor version is pinned.
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic, sleep
+from types import MappingProxyType
 from typing import Any, Final
 
 import dramatiq
@@ -164,12 +165,21 @@ class SortedSetBroker(RedisBroker):
         client: a Redis client with timeouts.
         middleware: as for every dramatiq broker.
         tick: seconds between two looks at what is due, at most.
+        held: by queue, messages that a worker may hold at least, whatever number of threads it has.
     """
 
-    def __init__(self, *, client: redis.Redis, middleware: list[dramatiq.Middleware], tick: float = TICK) -> None:
+    def __init__(
+        self,
+        *,
+        client: redis.Redis,
+        middleware: list[dramatiq.Middleware],
+        tick: float = TICK,
+        held: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         # Its maintenance by chance is of no use: the forwarder's is regular, and judges by one clock.
         super().__init__(client=client, middleware=middleware, maintenance_chance=0)
         self._queues: dict[str, RedisQueue] = {}
+        self._held = held
         self.outage = _Outage()
         self.stopping = threading.Event()
         self.add_middleware(Forwarder(self, tick))
@@ -190,7 +200,7 @@ class SortedSetBroker(RedisBroker):
             prefetch: messages that the worker may hold.
             timeout: milliseconds of the longest pause when none comes.
         """
-        return _Consumer(self, queue_name, prefetch, timeout)
+        return _Consumer(self, queue_name, max(prefetch, self._held.get(queue_name, 0)), timeout)
 
     def declare_queue(self, queue_name: str) -> None:
         """Declares a queue; none for delayed messages, since no worker holds those."""

@@ -68,7 +68,7 @@ class Load:
 
     def prepare_page(self, name: str, after: int | None) -> None:
         """Writes down one page of the guest who has very many orders."""
-        query, variables = operations.OLDER, {"after": ids.cursor(after or 2**62)}
+        query, variables = operations.OLDER, {"after": None if after is None else ids.cursor(after)}
         self._write(name, [(self.token(HEAVY_GUEST), _body("Older", query, variables))])
 
     def token(self, guest: int) -> str:

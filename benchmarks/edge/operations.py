@@ -40,7 +40,7 @@ query Live {{
   }}
 }}
 """
-OLDER: Final = LIST.replace("query List {", "query Older($after: String!) {").replace("20)", "20, after: $after)")
+OLDER: Final = LIST.replace("query List {", "query Older($after: String) {").replace("20)", "20, after: $after)")
 CREATE: Final = """\
 mutation Create($input: CreateHomestayOrderInput!) {
   createHomestayOrder(input: $input) {

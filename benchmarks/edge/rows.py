@@ -1,18 +1,31 @@
 """Rows to measure on: homestays, orders that are snapshots of them, and the payments of the paid ones.
 
-MariaDB makes them of a sequence of numbers by itself; a client that sent them would take many times as long.
+MariaDB makes them of a sequence of numbers by itself; a client that sent them would take many times as long. It sorts
+an index once in less time than it keeps one up with each order: so a table gets its indexes when it has its rows.
 """
 
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from sqlalchemy import Index
+
+from domain.columns import table_of
+from domain.order.models import HomestayOrder
 from tests.servers import MariaDB
 
 HOMESTAYS: Final = 2000
-# Orders of one statement.
+# Orders of one statement, and statements at once.
 AT_ONCE: Final = 20_000
+CONNECTIONS: Final = 2
+# Seconds in which the indexes of the largest table are there.
+INDEXED_WITHIN: Final = 1200.0
+# Seconds in which a statement ends that adds rows.
+PATIENCE: Final = 120.0
 # Seconds without a new order after which none is under way any more.
 SETTLED: Final = 1.0
 # A guest with more orders than any person has, for pages far down.
@@ -34,12 +47,12 @@ FROM {database}.{sequence}
 # state as in a business that runs: most stays are over. Guests' newest orders are of homestays of their own each.
 _ORDERS: Final = """
 INSERT INTO {database}.homestay_order
-  (create_time, update_time, sn, user_id, homestay_id, title, sub_title, cover, info, people_num, row_type, need_food,
-   food_info, food_price, homestay_price, market_homestay_price, homestay_business_id, homestay_user_id,
+  (id, create_time, update_time, sn, user_id, homestay_id, title, sub_title, cover, info, people_num, row_type,
+   need_food, food_info, food_price, homestay_price, market_homestay_price, homestay_business_id, homestay_user_id,
    live_start_date, live_end_date, live_people_num, trade_state, trade_code, remark,
    homestay_total_price, food_total_price, order_total_price, close_at, close_reason, payment_sn)
-SELECT made, made, concat('HSO', date_format(made + INTERVAL 8 HOUR, '%Y%m%d%H%i%S'), code), {guest}, h.id,
-  h.title, h.sub_title, substring_index(h.banner, ',', 1), h.info, h.people_num, h.row_type, food,
+SELECT seq + {offset}, made, made, concat('HSO', date_format(made + INTERVAL 8 HOUR, '%Y%m%d%H%i%S'), code), {guest},
+  h.id, h.title, h.sub_title, substring_index(h.banner, ',', 1), h.info, h.people_num, h.row_type, food,
   h.food_info, h.food_price, h.homestay_price, h.market_homestay_price, h.homestay_business_id, h.user_id,
   date(made) + INTERVAL 30 DAY, date(made) + INTERVAL 30 + nights DAY, 2, state, code,
   if(crc32(seq) % 7, '', 'We come late in the evening.'),
@@ -82,34 +95,65 @@ class Rows:
 
     def grow(self, to: int, *, guests: int, payments: bool = True) -> None:
         """Adds orders until there are so many, of so many guests, showing how far it is."""
-        while self.orders < to:
-            last = min(to, self.orders + AT_ONCE)
-            guest = f"1 + seq % {guests}"
-            # The newest order of some guests is still open.
-            state = f"if(seq > {to - guests}, 0, 2)"
-            self._add(last, guest, guests, state, payments=payments)
-            print(f"\r{self.orders:>9} of {to} orders placed", end="", file=sys.stderr, flush=True)  # noqa: T201
-        print(file=sys.stderr)  # noqa: T201
+        # The newest order of some guests is still open.
+        state = f"if(seq > {to - guests}, 0, 2)"
+        with self._indexed_in_the_end(to):
+            self._add(to, f"1 + seq % {guests}", guests, state, payments=payments)
 
     def grow_heavy(self, orders: int) -> None:
         """Adds so many orders of the one guest who has very many."""
         self._add(self.orders + orders, str(HEAVY_GUEST), 1, "2", payments=False)
 
-    def _add(self, last: int, guest: str, guests: int, state: str, *, payments: bool) -> None:
-        before = self.highest()
-        self.mariadb.query(
-            _ORDERS.format(
-                database=self.database,
-                sequence=f"seq_{self.orders + 1}_to_{last}",
-                guest=guest,
-                guests=guests,
-                homestays=HOMESTAYS,
-                open=state,
+    def _add(self, to: int, guest: str, guests: int, state: str, *, payments: bool) -> None:
+        # Each has its id beforehand: statements that asked the table for the next one would wait for each other.
+        offset = self.highest() - self.orders
+        pieces = [(first + 1, min(first + AT_ONCE, to)) for first in range(self.orders, to, AT_ONCE)]
+
+        def place(piece: tuple[int, int]) -> None:
+            first, last = piece
+            self.mariadb.query(
+                _ORDERS.format(
+                    database=self.database,
+                    sequence=f"seq_{first}_to_{last}",
+                    offset=offset,
+                    guest=guest,
+                    guests=guests,
+                    homestays=HOMESTAYS,
+                    open=state,
+                ),
+                timeout=PATIENCE,
             )
-        )
-        if payments:
-            self.mariadb.query(self.payments_of(f"id BETWEEN {before + 1} AND {self.highest()}"))
-        self.orders = last
+
+        with ThreadPoolExecutor(CONNECTIONS) as connections:
+            for (_, last), _ in zip(pieces, connections.map(place, pieces), strict=True):
+                self._say(f"{last:>9} of {to} orders placed")
+        for first, last in pieces if payments else ():
+            which = f"id BETWEEN {first + offset} AND {last + offset}"
+            self.mariadb.query(self.payments_of(which), timeout=PATIENCE)
+            self._say(f"{last:>9} of {to} orders paid for")
+        self._say("\n")
+        self.orders = max(to, self.orders)
+
+    @contextmanager
+    def _indexed_in_the_end(self, orders: int) -> Iterator[None]:
+        """Lets a table that is empty have its indexes when it has its rows."""
+        if self.orders or not orders:
+            yield
+            return
+        table = table_of(HomestayOrder)
+        # In the order in which they are declared, for of two that are alike the database takes the first.
+        indexes = [each for each in HomestayOrder.__table_args__ if isinstance(each, Index)]
+        columns = {index.name: ", ".join(index.columns.keys()) for index in indexes}
+        alter = f"ALTER TABLE {self.database}.{table.name} "
+        self.mariadb.query(alter + ", ".join(f"DROP INDEX {name}" for name in columns))
+        yield
+        self._say("          making the indexes")
+        added = ", ".join(f"ADD INDEX {name} ({of})" for name, of in columns.items())
+        self.mariadb.query(alter + added, timeout=INDEXED_WITHIN)
+        self._say("\n")
+
+    def _say(self, what: str) -> None:
+        print(what if what == "\n" else f"\r{what:<40}", end="", file=sys.stderr, flush=True)  # noqa: T201
 
     def payments_of(self, which: str, to: str = "") -> str:
         """The statement that adds the payments of some orders to this database, or to another one."""
@@ -117,7 +161,7 @@ class Rows:
 
     def pay_for(self, rows: "Rows", guests: int) -> None:
         """Adds the payments of the first guests' orders that another database holds; of one number, one."""
-        self.mariadb.query(rows.payments_of(f"user_id <= {guests}", to=self.database))
+        self.mariadb.query(rows.payments_of(f"user_id <= {guests}", to=self.database), timeout=PATIENCE)
 
     def highest(self) -> int:
         """The id of the newest order."""
@@ -154,4 +198,6 @@ class Rows:
 
     def analyze(self) -> None:
         """Has the database look at what it holds, as it does by itself now and then."""
-        self.mariadb.query(f"ANALYZE TABLE {self.database}.homestay_order, {self.database}.third_payment")
+        self.mariadb.query(
+            f"ANALYZE TABLE {self.database}.homestay_order, {self.database}.third_payment", timeout=PATIENCE
+        )

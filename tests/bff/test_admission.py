@@ -48,7 +48,7 @@ class Work:
         return StreamingResponse(events(), media_type="text/event-stream")
 
     async def under(self, count: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while self.under_way < count:  # noqa: ASYNC110 -- it counts, and sets no event
                 await asyncio.sleep(0.01)
 
@@ -168,7 +168,7 @@ async def test_what_goes_on_until_the_client_leaves_holds_no_place(work: Work) -
     streams = []
     for _ in range(3):
         streams.append(asyncio.create_task(admission(scope(), receive, send)))  # type: ignore[arg-type]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await started.acquire()
     work.end.set()
     await asyncio.gather(*streams)

@@ -182,7 +182,7 @@ async def tasks() -> int:
 
 
 async def gone(room: OrderRoom) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(room.following):  # noqa: ASYNC110 -- nobody tells when they are gone
             await asyncio.sleep(0.01)
 

@@ -57,7 +57,7 @@ async def test_who_gives_up_keeps_nobody_waiting() -> None:
     await asyncio.sleep(0)
     for task in waiting[:-1]:
         task.cancel()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(30):
         await waiting[-1]
 
 

@@ -30,7 +30,7 @@ def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def become(server: rpc.Server, wanted: int) -> None:
     """Waits until the service says of itself and of its process what is wanted."""
-    async with aio.insecure_channel(server.address) as channel, asyncio.timeout(5):
+    async with aio.insecure_channel(server.address) as channel, asyncio.timeout(30):
         stub: Any = health_pb2_grpc.HealthStub(channel)  # its types know no methods
         for name in ("", server.name):
             while (await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=2)).status != wanted:  # noqa: ASYNC110 -- it is asked, it does not tell

@@ -171,14 +171,15 @@ async def test_each_of_several_has_the_time_of_one(lonely: Database, written: Wa
     assert await written(lonely, naps(0.6, 0.6, 0.6)) == [0, 0, 0]
 
 
-@pytest.mark.parametrize("seconds", [(5, 0), (0, 5), (0, 5, 0)])
+@pytest.mark.parametrize("seconds", [(60, 0), (0, 60), (0, 60, 0)])
 async def test_one_that_takes_too_long_is_given_up_and_its_connection_with_it(
     lonely: Database, written: Way[Any], seconds: tuple[float, ...]
 ) -> None:
     started = time.monotonic()
     with pytest.raises(DatabaseUnavailable) as failure:
         await written(lonely, naps(*seconds))
-    assert time.monotonic() - started < 1.0 + 2.0
+    # Within a second, and what a busy machine adds to that: not when the answer comes.
+    assert time.monotonic() - started < 1.0 + 20.0
     assert "no answer in 1.0 s" in failure.value.reason
     assert await written(lonely, naps(0)) == [0]
 

@@ -75,9 +75,9 @@ class MariaDB(Server):
         self.query(f"GRANT ALL PRIVILEGES ON `{name}`.* TO '{_USER}'@'127.0.0.1'")
         return self._url(name)
 
-    def query(self, statement: str) -> list[tuple[object, ...]]:
+    def query(self, statement: str, *, timeout: float = 10.0) -> list[tuple[object, ...]]:
         """Run one statement as the server's administrator, on a connection of its own, and give the rows."""
-        with closing(self._connect()) as connection, connection.cursor() as cursor:
+        with closing(self._connect(timeout)) as connection, connection.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
 

@@ -40,10 +40,10 @@ def test_an_order_is_placed_paid_and_another_one_closed(installation: Installati
     assert order["orderTotalPrice"]["amountMinor"] == 71800
     unpaid = installation.place(token, ahead=40)
     assert installation.command("pay", order["sn"]).returncode == 0
-    paid = installation.wait_for(order["sn"], "WAIT_USE", token=token, within=5)
+    paid = installation.wait_for(order["sn"], "WAIT_USE", token=token, within=30)
     assert paid["payment"]["payTime"] is not None
 
-    closed = installation.wait_for(unpaid["sn"], "CANCELLED", token=token, within=15)
+    closed = installation.wait_for(unpaid["sn"], "CANCELLED", token=token, within=30)
     assert closed["closeReason"] == "UNPAID_TIMEOUT"
     assert installation.detail(order["sn"], token)["tradeState"] == "WAIT_USE"
 

@@ -7,11 +7,13 @@ from typing import Any
 import dramatiq
 import pytest
 from dramatiq.brokers.stub import StubBroker
+from dramatiq.worker import ConsumerThread
 
 from domain.errors import Failure, InvalidInput, UpstreamUnavailable
 from domain.order.closing import Outcome
 from workers import actors
 from workers import broker as brokers
+from workers.resources import closings_held
 from workers.settings import Settings
 
 SN = "HSO20260520120000ABCDEFGH"
@@ -24,7 +26,11 @@ class Room:
     def __init__(self) -> None:
         self.ends: list[Outcome | Exception] = []
         self.tries: list[str] = []
+        self.answers: dict[str, Outcome] = {}
         self.closer = self.settling = self
+
+    def answer(self, sn: str) -> Outcome | None:
+        return self.answers.pop(sn, None)
 
     async def close_if_unpaid(self, sn: str) -> Outcome:
         return self._try(sn) or Outcome.CLOSED
@@ -88,6 +94,34 @@ async def test_an_attempt_that_comes_early_is_made_again(room: Room, broker: Stu
     await run(broker, actors.close_unpaid_message(SN))
     assert room.tries == [SN] * 3
     assert dead(broker) == []
+
+
+async def test_an_order_that_went_along_with_others_is_not_asked_for(room: Room, broker: StubBroker) -> None:
+    room.answers = {SN: Outcome.CLOSED}
+    await run(broker, actors.close_unpaid_message(SN))
+    assert room.tries == []
+    room.answers = {SN: Outcome.EARLY}
+    await run(broker, actors.close_unpaid_message(SN))
+    assert room.tries == [SN]
+    assert dead(broker) == []
+
+
+def test_a_worker_knows_which_orders_it_will_close(room: Room, broker: StubBroker) -> None:
+    worker = dramatiq.Worker(broker, worker_threads=1)
+    held = [
+        actors.close_unpaid_message("HSO1"),
+        actors.payment_status_message("HSO2", 1),
+        actors.close_unpaid_message("HSO3"),
+        actors.close_unpaid_message("HSO4").copy(args=()),
+        actors.close_unpaid_message("HSO5").copy(args=({"not": "a number"},)),
+    ]
+    consumer = ConsumerThread(
+        broker=broker, queue_name="default", prefetch=9, work_queue=worker.work_queue, worker_timeout=20
+    )
+    for message in held:
+        consumer.handle_message(dramatiq.MessageProxy(message))
+    assert sorted(closings_held(worker)) == ["HSO1", "HSO3"]
+    assert room.tries == []
 
 
 @pytest.mark.parametrize(

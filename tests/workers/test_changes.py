@@ -70,7 +70,7 @@ async def test_in_its_own_process_a_change_needs_no_redis() -> None:
     async with sharing(f"redis://127.0.0.1:{free_port()}") as (changes, local):
         with local.watch(SN) as watch:
             changes.tell([SN])
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await watch.changed()
     async with open_changes("") as alone:
         assert alone is LOCAL
@@ -83,7 +83,8 @@ async def test_nobody_waits_for_a_redis_that_hangs(own_redis: Redis) -> None:
         for number in range(1000):
             changes.tell([f"{SN}{number}"])
             await asyncio.sleep(0)
-        assert time.monotonic() - started < 1
+        # Each that waited for Redis would do so for a second.
+        assert time.monotonic() - started < 30
         changes.tell([str(number) for number in range(room.CAPACITY)])
         assert changes.dropped >= room.CAPACITY
         own_redis.resume()

@@ -1,12 +1,13 @@
 """Messages that fall due together are answered together."""
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 
 import pytest
 
 from domain.order.closing import Outcome
-from workers.closer import BATCH, Closer
+from workers.closer import AT_ONCE, BATCH, Closer
 
 
 class SlowClosing:
@@ -15,10 +16,14 @@ class SlowClosing:
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
         self.failing = False
+        self.running = self.most_running = 0
 
     async def close_many(self, sns: Sequence[str]) -> dict[str, Outcome]:
         self.batches.append(list(sns))
+        self.running += 1
+        self.most_running = max(self.running, self.most_running)
         await asyncio.sleep(0.01)
+        self.running -= 1
         if self.failing:
             raise RuntimeError("the test says so")
         return {sn: Outcome.EARLY if sn.endswith("early") else Outcome.CLOSED for sn in sns}
@@ -62,3 +67,61 @@ async def test_one_who_stops_waiting_takes_nothing_from_the_others(closer: Close
     hasty.cancel()
     assert await patient is Outcome.CLOSED
     assert hasty.cancelled()
+
+
+async def test_those_that_will_be_asked_for_go_along_and_are_answered_when_they_are(closing: SlowClosing) -> None:
+    held = ["b", "c early", "a", "b"]
+    closer = Closer(closing, lambda: held)
+    assert await closer.close_if_unpaid("a") is Outcome.CLOSED
+    assert closing.batches == [["a", "b", "c early"]]
+    assert closer.answer("b") is Outcome.CLOSED
+    assert await closer.close_if_unpaid("c early") is Outcome.EARLY
+    assert len(closing.batches) == 1
+    # An answer is told once: who asks again wants to know what is so now.
+    held.clear()
+    assert closer.answer("b") is None
+    await closer.close_if_unpaid("c early")
+    assert closing.batches[1:] == [["c early"]]
+
+
+async def test_what_is_asked_for_while_it_goes_along_is_not_closed_twice(closing: SlowClosing) -> None:
+    closer = Closer(closing, lambda: ["b", "c"])
+    asked = [asyncio.create_task(closer.close_if_unpaid(sn)) for sn in "a"]
+    await asyncio.sleep(0.002)
+    asked += [asyncio.create_task(closer.close_if_unpaid(sn)) for sn in "bb"]
+    assert await asyncio.gather(*asked) == [Outcome.CLOSED] * 3
+    assert closing.batches == [["a", "b", "c"]]
+    assert [closer.answer(sn) for sn in "abc"] == [None, None, Outcome.CLOSED]
+
+
+async def test_what_went_along_in_vain_is_asked_for_again(closing: SlowClosing) -> None:
+    closer = Closer(closing, lambda: ["b"])
+    closing.failing = True
+    with pytest.raises(RuntimeError):
+        await closer.close_if_unpaid("a")
+    closing.failing = False
+    assert closer.answer("b") is None
+    assert await closer.close_if_unpaid("b") is Outcome.CLOSED
+
+
+async def test_full_batches_run_beside_each_other_and_none_has_an_order_of_another(closing: SlowClosing) -> None:
+    held = deque(str(number) for number in range(5 * BATCH))
+    closer = Closer(closing, lambda: held)
+    while held:
+        if closer.answer(sn := held.popleft()) is None:
+            await closer.close_if_unpaid(sn)
+    assert [len(batch) for batch in closing.batches] == [BATCH] * 5
+    await asyncio.gather(*(closer.close_if_unpaid(f"more {number}") for number in range(4 * BATCH)))
+    assert closing.most_running == AT_ONCE
+    closed = [sn for batch in closing.batches for sn in batch if sn.startswith("more")]
+    assert len(closed) == len(set(closed)) == 4 * BATCH
+
+
+async def test_small_batches_run_one_after_the_other(closer: Closer, closing: SlowClosing) -> None:
+    asked = []
+    for number in range(20):
+        asked.append(asyncio.create_task(closer.close_if_unpaid(str(number))))
+        await asyncio.sleep(0.001)
+    await asyncio.gather(*asked)
+    assert closing.most_running == 1
+    assert len(closing.batches) < 20

@@ -201,7 +201,7 @@ async def test_many_at_once_wait_for_a_hung_redis_no_longer_than_one(
     before = time.perf_counter()
     ends = await asyncio.gather(*(attempt(counting, 1, guest) for guest in range(200)))
     # One after the other they would wait for ten seconds.
-    assert time.perf_counter() - before < 3
+    assert time.perf_counter() - before < 200 * IMPATIENT / 2
     assert ends == [[0]] * 200
     own_redis.resume()
 

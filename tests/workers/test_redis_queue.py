@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import pytest
@@ -293,3 +294,41 @@ def test_a_message_is_always_in_exactly_one_place(worker: Callable[[str], RedisQ
         assert sorted(places) == sorted(redis.hkeys("test:work.msgs"))
     done = set(sent) - {id_.decode() for id_ in places}
     assert len(done) > 5
+
+
+def test_many_that_end_at_once_are_told_of_together(ours: RedisQueue, redis: client.Redis) -> None:
+    ids = [f"m{number}" for number in range(400)]
+    add(ours, *ids)
+    assert take(ours, prefetch=400) == ids
+    redis.config_resetstat()
+    with ThreadPoolExecutor(32) as threads:
+        list(threads.map(ours.done, ids))
+    calls = redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+    assert calls < 200
+    assert (take(ours), ours.reclaim(), redis.keys("test:work.msgs")) == ([], 0, [])
+
+
+def test_each_whose_end_could_not_be_told_hears_of_it_and_tells_again(
+    ours: RedisQueue, server: Redis, redis: client.Redis
+) -> None:
+    ids = [f"m{number}" for number in range(8)]
+    add(ours, *ids)
+    take(ours)
+
+    def tell(id_: str) -> bool:
+        try:
+            ours.done(id_)
+        except client.RedisError:
+            return False
+        return True
+
+    server.pause()
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as threads:
+        told = list(threads.map(tell, ids))
+    # Who came too late for one round trip waits for the next, and nobody for eight: each takes two seconds.
+    assert time.monotonic() - began < 10
+    assert told == [False] * 8
+    server.resume()
+    assert all(map(tell, ids))
+    assert (ours.reclaim(), redis.keys("test:work.msgs")) == (0, [])

@@ -1,7 +1,6 @@
 """Letters come to those they are for: all of them, however often it takes, whoever fails or hangs."""
 
 import asyncio
-import time
 from datetime import timedelta
 
 import pytest
@@ -247,10 +246,9 @@ async def test_a_relay_that_is_woken_delivers_at_once(
         await write(database, clock, "HSO1")
         await asyncio.sleep(0.2)
         assert receiver.came == []
-        woken = time.perf_counter()
         relay.wake()
+        # By itself it would look in an hour.
         await until(lambda: receiver.came)
-        assert time.perf_counter() - woken < 0.5
 
 
 async def test_a_relay_that_nobody_wakes_looks_by_itself(

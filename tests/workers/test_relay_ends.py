@@ -96,7 +96,8 @@ async def test_a_stop_leaves_what_hangs_and_it_comes_again(
     await until(lambda: receiver.came)
     started = time.perf_counter()
     await relay.stop()
-    assert time.perf_counter() - started < 2
+    # What hangs would do so for ever.
+    assert time.perf_counter() - started < 30
     assert receiver.at_once == 0
     (row,) = await stored(database)
     assert (row["state"], row["due_at"], row["error"]) == (WAITING, NOW + LEASE, "")

@@ -87,10 +87,11 @@ def stored(broker: SortedSetBroker) -> int:
     return broker.client.hlen(f"dramatiq:{QUEUE}.msgs")
 
 
-def wait_until(done: Callable[[], bool], within: float) -> None:
-    deadline = time.monotonic() + within
+def wait_until(done: Callable[[], bool]) -> None:
+    """Waits for what must happen, however busy the machine is; what must happen soon is measured by itself."""
+    deadline = time.monotonic() + 30
     while not done():
-        assert time.monotonic() < deadline, f"not within {within} s"
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
@@ -101,7 +102,7 @@ def test_a_delayed_message_runs_when_it_is_due_and_not_before(
     due = time.monotonic() + 1
     broker.enqueue(message(broker, "later"), delay=1000)
     broker.enqueue(message(broker, "now"))
-    wait_until(lambda: "later" in diary.ran, 3)
+    wait_until(lambda: "later" in diary.ran)
     assert diary.ran["now"] < due
     assert due - 0.01 <= diary.ran["later"] < due + 0.8
 
@@ -115,7 +116,7 @@ def test_many_are_sent_in_one_round_trip_and_all_run(
     assert broker.client.info("stats")["total_reads_processed"] - before < 200
     assert broker.delayed(QUEUE) == 1200
     start_worker()
-    wait_until(lambda: len(diary.ran) == 1200, 15)
+    wait_until(lambda: len(diary.ran) == 1200)
     assert broker.delayed(QUEUE) == 0
 
 
@@ -126,7 +127,7 @@ def test_messages_wait_in_redis_and_not_in_a_worker(
     broker.enqueue_many([(message(broker, f"slow{n}"), 60_000) for n in range(500)])
     broker.enqueue(message(broker, "quick"), delay=500)
     sent = time.monotonic()
-    wait_until(lambda: "quick" in diary.ran, 3)
+    wait_until(lambda: "quick" in diary.ran)
     assert diary.ran["quick"] - sent < 1.5
     worker.stop(1000)
     assert broker.delayed(QUEUE) == 500
@@ -137,7 +138,7 @@ def test_a_retry_keeps_its_backoff(
 ) -> None:
     start_worker()
     broker.enqueue(message(broker, "again", actor="fail_once"))
-    wait_until(lambda: "again" in diary.ran, 5)
+    wait_until(lambda: "again" in diary.ran)
     assert diary.failures == 1
 
 
@@ -154,11 +155,11 @@ def test_a_message_that_fails_while_redis_is_away_runs_again(
 
     start_worker()
     broker.enqueue(message(broker, "again", actor="fail_with_redis"))
-    wait_until(lambda: diary.failures == 1, 5)
+    wait_until(lambda: diary.failures == 1)
     time.sleep(1)
     redis_server.restart()
-    wait_until(lambda: "again" in diary.ran, 10)
-    wait_until(lambda: stored(broker) == 0, 2)
+    wait_until(lambda: "again" in diary.ran)
+    wait_until(lambda: stored(broker) == 0)
 
 
 def test_a_message_that_is_sent_again_is_one_message(
@@ -175,9 +176,9 @@ def test_a_message_that_is_sent_again_is_one_message(
 
     start_worker()
     broker.enqueue(message(broker, "again", actor="fail_twice"))
-    wait_until(lambda: "again" in diary.ran, 5)
+    wait_until(lambda: "again" in diary.ran)
     assert retries == [1, 1, 1]
-    wait_until(lambda: stored(broker) == 0, 2)
+    wait_until(lambda: stored(broker) == 0)
 
 
 def test_what_got_lost_on_its_way_from_redis_runs(
@@ -197,9 +198,9 @@ def test_what_got_lost_on_its_way_from_redis_runs(
     monkeypatch.setattr(queue, "_take", take_in_vain)
     broker.enqueue_many([(message(broker, f"m{n}"), None) for n in range(10)])
     start_worker()
-    wait_until(lambda: len(diary.ran) == 10, 5)
+    wait_until(lambda: len(diary.ran) == 10)
     assert len(lost) == 1
-    wait_until(lambda: stored(broker) == 0, 2)
+    wait_until(lambda: stored(broker) == 0)
 
 
 def test_a_message_that_nobody_can_read_keeps_no_other_waiting(
@@ -208,9 +209,9 @@ def test_a_message_that_nobody_can_read_keeps_no_other_waiting(
     broker.queue(QUEUE).add([New("foreign", b"not a message", delay=None)])
     broker.enqueue(message(broker, "next"))
     start_worker()
-    wait_until(lambda: "next" in diary.ran, 2)
-    wait_until(lambda: broker.client.zcard(f"dramatiq:{QUEUE}.XQ") == 1, 2)
-    wait_until(lambda: stored(broker) == 0, 2)
+    wait_until(lambda: "next" in diary.ran)
+    wait_until(lambda: broker.client.zcard(f"dramatiq:{QUEUE}.XQ") == 1)
+    wait_until(lambda: stored(broker) == 0)
 
 
 def test_a_message_that_runs_for_long_is_not_taken_for_a_dead_worker_s(
@@ -231,7 +232,7 @@ def test_a_message_that_runs_for_long_is_not_taken_for_a_dead_worker_s(
     # All threads are busy and all places taken, so that the consumer asks Redis nothing meanwhile.
     broker.enqueue_many([(message(broker, f"m{n}", actor="work_long"), None) for n in range(4)])
     start_worker()
-    wait_until(lambda: len(began) == 2, 2)
+    wait_until(lambda: len(began) == 2)
     other = SortedSetBroker(client=connect(redis_server.url), middleware=[], tick=0.1)
     queue = other.queue(QUEUE)
     while len(began) < 4 or stored(broker):
@@ -257,7 +258,7 @@ def test_a_worker_that_stops_lives_until_its_last_message_has_ended(
 
     broker.enqueue_many([(message(broker, f"m{n}", actor="work_long"), None) for n in range(4)])
     worker = start_worker()
-    wait_until(lambda: len(began) == 2, 2)
+    wait_until(lambda: len(began) == 2)
     other = SortedSetBroker(client=connect(redis_server.url), middleware=[], tick=0.1)
     queue = other.queue(QUEUE)
     stopping = threading.Thread(target=worker.stop)
@@ -289,7 +290,7 @@ def test_a_worker_stops_soon_when_redis_fails(
     broker.enqueue_many([(message(broker, f"m{n}", actor="outlive_redis"), None) for n in range(4)])
     worker = start_worker()
     # Both threads have something to say to Redis, and two messages wait for them.
-    wait_until(lambda: len(began) == 2, 5)
+    wait_until(lambda: len(began) == 2)
     time.sleep(0.5)
     before = time.monotonic()
     worker.stop()

@@ -68,4 +68,3 @@ def set_end(end: float) -> None:
         end: on the loop's clock.
     """
     _ENDS.set(end)
-

@@ -5,12 +5,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
+from domain import tracing
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 
 
 class SharedQuestion(Generic[Q, A]):
     """What is asked in one turn of the loop is asked together; what is asked alone waits for no other.
+
+    Where requests are traced, each asks for itself: what it asks is a step of its own.
 
     Args:
         ask: asks all of these, and returns an answer to each, in their order. What it raises, each caller is told.
@@ -25,6 +29,8 @@ class SharedQuestion(Generic[Q, A]):
 
     async def ask(self, question: Q) -> A:
         """The answer. A caller who is cancelled leaves at once; the others of the turn have theirs all the same."""
+        if tracing.is_on():
+            return (await self._ask([question]))[0]
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[A] = loop.create_future()
         self._waiting.append((question, answer))

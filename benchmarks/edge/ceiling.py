@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, Final
 
 import orjson
 import uvicorn
 from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,11 +32,19 @@ from domain.order.pricing import Stay
 from domain.order.repository import OrderFilter, Window
 from domain.order.states import PaymentStatus, TradeState
 from domain.order.travel_client import TravelClient
+from domain.shared_question import SharedQuestion
 from domain.together import Statement, Together
 from workers import bootstrap
 from workers.settings import Settings, settings
 
 _EVERY: Final = OrderFilter()
+# The columns of `_listed`.
+_LISTED: Final = frozenset(
+    {
+        *("sn", "homestay_id", "title", "cover", "trade_state", "live_start_date", "live_end_date", "live_people_num"),
+        *("create_time", "close_at", "order_total_price"),
+    }
+)
 _ADD: Final = Statement(insert(table_of(HomestayOrder)))
 _ADD_STEP: Final = Statement(insert(table_of(OrderEvent)))
 _SHOWN: Final = frozenset({PaymentStatus.SUCCESS, PaymentStatus.REFUNDED})
@@ -110,6 +118,7 @@ class Ceiling:
         self._travel = travel
         self._payments = payments
         self._rules = rules
+        self._orders_wanted = SharedQuestion(partial(repository.read_several, database), repository.READ_AT_ONCE)
         self.work: dict[str, Work] = {
             "Detail": self.detail,
             "List": self.page,
@@ -120,7 +129,7 @@ class Ceiling:
     async def detail(self, user_id: int, variables: dict[str, Any]) -> dict[str, Any]:
         """One order with its payment."""
         sn = variables["sn"]
-        order = await repository.read(self._database, sn, user_id=user_id)
+        order = await self._orders_wanted.ask((user_id, sn))
         return {"userHomestayOrderDetail": None if order is None else {**_detailed(order), **await self._paid(order)}}
 
     async def _paid(self, order: Order) -> dict[str, Any]:
@@ -158,7 +167,7 @@ class Ceiling:
 
     async def _newest(self, user_id: int) -> tuple[list[Order], dict[str, Any]]:
         window = Window(limit=21)
-        found = await repository.read_page(self._database, user_id, _EVERY, window)
+        found = await repository.read_page(self._database, user_id, _EVERY, window, _LISTED)
         orders = found[:20]
         return orders, {
             "hasNextPage": len(found) > len(orders),
@@ -179,14 +188,13 @@ class Ceiling:
         now = datetime.now(UTC)
         row = self._row(user_id, offer, now)
 
-        async def work(connection: AsyncConnection) -> int:
-            together = Together(connection)
+        async def work(together: Together) -> int:
             added = together.put(_ADD, {**row, "update_time": now})
             together.put(_ADD_STEP, {"order_sn": row["sn"], "at": now, "to_state": row["trade_state"]})
             await together.commit()
             return added.number
 
-        number = await self._database.write(work)
+        number = await self._database.write_together(work)
         order = Order(id=number, **row)
         shown = {
             "sn": order.sn,

@@ -17,7 +17,6 @@ from sqlalchemy import ColumnElement, Select, bindparam, delete, insert, or_, se
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain import tracing
 from domain.clock import Clock
 from domain.columns import table_of
 from domain.database import Database
@@ -95,11 +94,7 @@ class Idempotency:
         """
         if key is None:
             return None
-        if tracing.is_on():
-            # A step of this request's.
-            (found,) = await self._kept([key])
-        else:
-            found = await self._question.ask(key)
+        found = await self._question.ask(key)
         if found is None:
             return None
         if found.is_too_old:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
@@ -46,7 +47,6 @@ _NOT_ALONG_ALL: Final = "IGNORE INDEX (PRIMARY)"
 
 _FIND: Final = select(*_ORDER_COLUMNS).where(_ORDERS.c.sn == bindparam("sn"), _ALIVE)
 _FIND_OF_GUEST: Final = _FIND.where(_ORDERS.c.user_id == bindparam("user_id"))
-_READ: Final = Prepared("find", _FIND_OF_GUEST)
 _STEPS: Final = (
     select(*_EVENT_COLUMNS).where(_EVENTS.c.order_sn.in_(bindparam("sns", expanding=True))).order_by(_EVENTS.c.id)
 )
@@ -89,11 +89,35 @@ async def find(connection: AsyncConnection, sn: str, *, user_id: int | None = No
     return _order(row) if row is not None and row.sn == sn else None
 
 
-async def read(database: Database, sn: str, *, user_id: int) -> Order | None:
-    """The guest's order with this sn, in a transaction of its own: `find`, for those who only look."""
-    rows = await database.fetch(_READ, {"sn": sn, "user_id": user_id})
-    order = _order(rows[0]) if rows else None
-    return order if order is not None and order.sn == sn else None
+def several_statement(number: int) -> Select[Any]:
+    """The statement of `read_several`, so that a test can ask the database how it would run it."""
+    wanted = (
+        (_ORDERS.c.sn == bindparam(f"sn{place}")) & (_ORDERS.c.user_id == bindparam(f"user{place}"))
+        for place in range(number)
+    )
+    return select(*_ORDER_COLUMNS).where(_ALIVE, or_(*wanted))
+
+
+_SEVERAL: Final = {number: Prepared("find", several_statement(number)) for number in (1, 2, 4, 8, 16, 32)}
+READ_AT_ONCE: Final = max(_SEVERAL)
+
+
+async def read_several(database: Database, wanted: Sequence[tuple[int, str]]) -> list[Order | None]:
+    """Orders of several guests, each as `find` finds it, for those who only look.
+
+    Args:
+        database: where they are.
+        wanted: of each the guest and the sn, `READ_AT_ONCE` at most.
+    """
+    number = next(number for number in _SEVERAL if number >= len(wanted))
+    # Places that are left over are filled with an order that is looked for anyway.
+    places = [*wanted, *[wanted[0]] * (number - len(wanted))]
+    values: dict[str, Any] = {}
+    for place, (user_id, sn) in enumerate(places):
+        values[f"user{place}"], values[f"sn{place}"] = user_id, sn
+    orders = map(_order, await database.fetch(_SEVERAL[number], values))
+    found = {(order.user_id, order.sn): order for order in orders}
+    return [found.get(each) for each in wanted]
 
 
 async def is_due(connection: AsyncConnection, sn: str, sql_now: ColumnElement[Any]) -> bool:

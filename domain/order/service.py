@@ -7,6 +7,7 @@ and tells the timer after the commit.
 from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import fields
 from datetime import date
+from functools import partial
 from typing import Final
 
 import structlog
@@ -27,6 +28,7 @@ from domain.order.repository import OrderFilter, Window
 from domain.order.settling import Settling
 from domain.order.shown_homestays import ShownHomestays
 from domain.order.states import CloseReason, PaymentStatus, TradeState
+from domain.shared_question import SharedQuestion
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +66,7 @@ class Orders:
         self._placing = placing
         self._idempotency = idempotency
         self._fair_use = fair_use
+        self._orders_wanted = SharedQuestion(partial(repository.read_several, database), repository.READ_AT_ONCE)
 
     async def homestays(self, homestay_ids: Sequence[int]) -> list[Found]:
         """Homestays to be shown, as they were some seconds ago at most.
@@ -146,7 +149,7 @@ class Orders:
 
     async def find(self, user_id: int, sn: str) -> Order | None:
         """The guest's order, or None: also where it is another guest's."""
-        return await repository.read(self._database, sn, user_id=user_id)
+        return await self._orders_wanted.ask((user_id, sn))
 
     async def page(
         self, user_id: int, wanted: OrderFilter, window: Window, only: frozenset[str] | None = None

@@ -193,12 +193,11 @@ def a_stranger_can_have_it(patch: pytest.MonkeyPatch) -> None:
         del user_id
         return await sound(connection, sn)
 
-    async def read(database: Database, sn: str, *, user_id: int) -> Order | None:
-        del user_id
-        return await database.read(lambda connection: sound(connection, sn))
+    async def read_several(database: Database, wanted: Sequence[tuple[int, str]]) -> list[Order | None]:
+        return [await database.read(lambda connection, sn=sn: sound(connection, sn)) for _, sn in wanted]  # type: ignore[misc]
 
     patch.setattr(repository, "find", find)
-    patch.setattr(repository, "read", read)
+    patch.setattr(repository, "read_several", read_several)
 
 
 def _misquoted(patch: pytest.MonkeyPatch, quote: Callable[[Homestay, Stay], Quote]) -> None:

@@ -42,7 +42,7 @@ _EVERY: Final = OrderFilter()
 _LISTED: Final = frozenset(
     {
         *("sn", "homestay_id", "title", "cover", "trade_state", "live_start_date", "live_end_date", "live_people_num"),
-        *("create_time", "close_at", "order_total_price"),
+        *("id", "create_time", "close_at", "order_total_price"),
     }
 )
 _ADD: Final = Statement(insert(table_of(HomestayOrder)))

@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     update,
@@ -91,11 +92,11 @@ async def find(connection: AsyncConnection, sn: str, *, user_id: int | None = No
 
 def several_statement(number: int) -> Select[Any]:
     """The statement of `read_several`, so that a test can ask the database how it would run it."""
-    wanted = (
-        (_ORDERS.c.sn == bindparam(f"sn{place}")) & (_ORDERS.c.user_id == bindparam(f"user{place}"))
-        for place in range(number)
-    )
-    return select(*_ORDER_COLUMNS).where(_ALIVE, or_(*wanted))
+    sns = [bindparam(f"sn{place}", type_=_ORDERS.c.sn.type) for place in range(number)]
+    # As a sum it has no index: else MariaDB may look through all orders of these guests.
+    guest = _ORDERS.c.user_id + literal_column("0")
+    wanted = ((_ORDERS.c.sn == sn) & (guest == bindparam(f"user{place}")) for place, sn in enumerate(sns))
+    return select(*_ORDER_COLUMNS).where(_ORDERS.c.sn.in_(sns), _ALIVE, or_(*wanted))
 
 
 _SEVERAL: Final = {number: Prepared("find", several_statement(number)) for number in (1, 2, 4, 8, 16, 32)}

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from domain.columns import table_of
 from domain.database import Database
 from domain.mysql_driver import GuardedConnection
+from domain.order import repository
 from domain.order.idempotency import AT_ONCE, Key
 from domain.order.models import IdempotencyKey
 from domain.order.pricing import Rules
@@ -18,7 +19,7 @@ from tests.clock import FrozenClock
 from tests.conftest import NOW, PAY_WINDOW, SHANGHAI
 from tests.factories import create_homestay, create_stays
 from tests.fakes import FakePayments, FakeTimer, FakeTravel
-from tests.order.rows import GUEST
+from tests.order.rows import GUEST, add_rows, create_row
 from tests.plans import plan
 
 KEYS = table_of(IdempotencyKey)
@@ -91,6 +92,40 @@ async def test_of_keys_looked_for_together_each_is_found_for_itself(room: OrderR
         else:
             assert end.replayed is (number in made), number
             assert not end.replayed or end.order == made[number]
+
+
+@a_server
+async def test_orders_that_many_open_at_one_moment_are_read_in_one_trip(room: OrderRoom, asked: list[str]) -> None:
+    orders = [(await room.orders.create(GUEST + number, stay)).order for number, stay in enumerate(create_stays(5))]
+    asked.clear()
+    found = await asyncio.gather(*(room.orders.find(order.user_id, order.sn) for order in orders))
+    assert found == orders
+    assert len(asked) == 1
+
+
+async def test_of_orders_read_together_each_is_its_guests_alone(room: OrderRoom) -> None:
+    orders = [
+        (await room.orders.create(GUEST + number % 3, stay)).order for number, stay in enumerate(create_stays(MANY))
+    ]
+    wanted = [(GUEST + number % 2, order.sn) for number, order in enumerate(orders)]
+    # The same order is asked for by its guest and by a stranger.
+    wanted += [(GUEST + 9, orders[0].sn), (orders[0].user_id, orders[0].sn)]
+    wanted += [*wanted[:3], (GUEST, "HSO20260520120000NOBODY00"), (GUEST, orders[0].sn.lower()), (GUEST, "")]
+    found = await asyncio.gather(*(room.orders.find(user_id, sn) for user_id, sn in wanted))
+    named = {(order.user_id, order.sn): order for order in orders}
+    assert found == [named.get(each) for each in wanted]
+    assert None in found
+
+
+@a_server
+@pytest.mark.parametrize("number", [2, 8, 32])
+async def test_orders_read_together_are_found_by_their_numbers(database: Database, number: int) -> None:
+    rows = [create_row(user_id=guest) for guest in range(5000)]
+    await add_rows(database, rows)
+    await database.write(lambda connection: connection.execute(sa.text("analyze table homestay_order")))
+    values = {f"user{place}": row["user_id"] for place, row in enumerate(rows[:number])}
+    values |= {f"sn{place}": row["sn"] for place, row in enumerate(rows[:number])}
+    assert await plan(database, repository.several_statement(number).params(values)) == ({"sn"}, "")
 
 
 @a_server

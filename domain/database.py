@@ -9,12 +9,12 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain import tracing
 from domain.borrowed import Borrowed
-from domain.errors import DatabaseBusy, DatabaseUnavailable
+from domain.errors import DatabaseBusy, DatabaseUnavailable, NoConnectionFree
 from domain.prepared import DRIVER, Prepared, is_listened_to, select
 from domain.together import Together
 from domain.tracing import Kind, Span
@@ -210,8 +210,8 @@ def asks_for_another_try(error: BaseException) -> bool:
 
 def _lost(error: BaseException) -> DatabaseUnavailable | None:
     """What an error means where it says that the database can't be used; None where it says that we made a mistake."""
-    if isinstance(error, NoConnectionFree):
-        return DatabaseBusy("no connection came free in time")
+    if isinstance(error, PoolTimeout):
+        return NoConnectionFree("no connection came free in time")
     if asks_for_another_try(error):
         return DatabaseBusy(_reason(error))
     return DatabaseUnavailable(_reason(error)) if _is_away(error) else None

@@ -22,6 +22,7 @@ HomestayError
     │   └── UpstreamNonsense                     it answers, and the answer makes no sense
     └── DatabaseUnavailable UPSTREAM_UNAVAILABLE the database can't be used
         └── DatabaseBusy                         it is there, and others are in the way
+            └── NoConnectionFree                 all connections that we may have are in use
 """
 
 from collections.abc import Mapping, Sequence
@@ -241,3 +242,7 @@ class DatabaseUnavailable(Failure):
 
 class DatabaseBusy(DatabaseUnavailable):
     """The database is there, and others are in the way. Nothing was committed."""
+
+
+class NoConnectionFree(DatabaseBusy):
+    """All connections that we may have are in use. Nothing was sent."""

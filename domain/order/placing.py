@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.clock import Clock
 from domain.database import Database
-from domain.errors import DatabaseBusy, KeyInProgress, RateLimited
+from domain.errors import DatabaseBusy, KeyInProgress, NoConnectionFree, RateLimited
 from domain.order import holding, numbers, placing_repository, repository
 from domain.order.idempotency import Idempotency, Key
 from domain.order.models import WIDTHS, Order
@@ -71,6 +71,8 @@ class Placing:
                     return Placed(earlier, replayed=True)
                 await self._database.read(lambda connection: self._check(connection, user_id, offer))
                 log.debug("tries again to place an order", attempt=attempt)
+            except NoConnectionFree:
+                raise  # nothing was sent: it is not the key that others are at
             except DatabaseBusy as error:
                 if key is not None:
                     raise KeyInProgress("The request with this key is still running.", "idempotencyKey") from error

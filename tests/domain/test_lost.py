@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain import engine, mysql_driver
 from domain.database import Database
 from domain.engine import create_engine
-from domain.errors import DatabaseBusy, DatabaseUnavailable
+from domain.errors import DatabaseUnavailable, NoConnectionFree
 from tests.servers import MariaDB, require
 
 SELECT = sa.text("select 1")
@@ -103,7 +103,7 @@ async def test_no_connection_free_is_no_bug(mariadb: MariaDB, monkeypatch: pytes
     monkeypatch.setattr(engine, "POOL_TIMEOUT", 0.1)
     database = Database(create_engine(mariadb.url))
     async with database.engine.connect():
-        with pytest.raises(DatabaseBusy):
+        with pytest.raises(NoConnectionFree):
             await database.ping()
     await database.close()
 

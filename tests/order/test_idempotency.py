@@ -10,7 +10,16 @@ import pytest
 
 from domain.columns import table_of
 from domain.database import Database
-from domain.errors import DatesUnavailable, HomestayOffShelf, InvalidInput, InvalidTransition, KeyInProgress, KeyReused
+from domain.errors import (
+    DatabaseBusy,
+    DatesUnavailable,
+    HomestayOffShelf,
+    InvalidInput,
+    InvalidTransition,
+    KeyInProgress,
+    KeyReused,
+    NoConnectionFree,
+)
 from domain.order.idempotency import KEPT
 from domain.order.models import IdempotencyKey
 from domain.order.placing import Placed
@@ -49,6 +58,21 @@ async def test_one_key_that_comes_fifty_times_at_once_makes_one_order(
     assert len(await holders(database)) == stay.nights
     assert await mistakes(database) == []
     assert [len(till.orders._timer.set) for till in tills] == [1] * 4  # type: ignore[attr-defined] # one for all tills
+
+
+@pytest.mark.parametrize(
+    ("found", "told"), [(NoConnectionFree("none"), NoConnectionFree), (DatabaseBusy("locked"), KeyInProgress)]
+)
+async def test_only_who_meets_others_at_the_database_may_have_met_their_own_key(
+    orders: Orders, monkeypatch: pytest.MonkeyPatch, found: DatabaseBusy, told: type[Exception]
+) -> None:
+    async def busy(*_: object) -> None:
+        raise found
+
+    monkeypatch.setattr(Database, "write_together", busy)
+    with pytest.raises(told) as failure:
+        await orders.create(GUEST, create_stay(), key="tap")
+    assert type(failure.value) is told
 
 
 async def test_a_repeat_is_answered_with_the_order_as_it_is_now_and_asks_nobody(

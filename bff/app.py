@@ -55,7 +55,7 @@ def create_app(
             *ops_routes,
         ],
         middleware=guards.around_all(origins=origins, production=production),
-        straight=Straight(endpoint, places, by_origin=bool(origins), production=production),
+        straight=Straight(endpoint, places, origins=origins, production=production),
     )
 
 

@@ -1,6 +1,6 @@
 """What every request passes on its way in, and every answer on its way out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from starlette.middleware import Middleware
@@ -76,3 +76,16 @@ def _cors(origins: Sequence[str]) -> Middleware:
         allow_credentials=False,
         max_age=ASKED_FOR,
     )
+
+
+def told_to_pages(origins: Sequence[str]) -> Callable[[bytes | None], bytes]:
+    """Returns what gives the headers that `_cors` adds for a request's Origin, but for `Vary`."""
+    if not origins:
+        return lambda _: b""
+    exposed = b"access-control-expose-headers: %s\r\n" % ", ".join(RESPONSE_HEADERS).encode()
+    allowed = b"access-control-allow-origin: %s\r\n"
+    if "*" in origins:
+        everybody = allowed % b"*" + exposed
+        return lambda origin: b"" if origin is None else everybody
+    told = {origin.encode(): exposed + allowed % origin.encode() for origin in origins}
+    return lambda origin: b"" if origin is None else told.get(origin, exposed)

@@ -21,7 +21,7 @@ from bff import watching
 from bff.http import request_id, security_headers
 from bff.http.admission import Places, refused_for_overload
 from bff.http.endpoint import Endpoint
-from bff.http.guards import COMPRESSED_FROM, COMPRESSION
+from bff.http.guards import COMPRESSED_FROM, COMPRESSION, told_to_pages
 from bff.http.reply import Reply, sorry
 from bff.http.request_body import MAX_BODY
 
@@ -29,8 +29,8 @@ log = structlog.get_logger(__name__)
 
 PATH: Final = b"/graphql"
 
-# What comes from a page of another site, or is for the server itself.
-_UNUSUAL: Final = frozenset({b"origin", b"upgrade", b"expect", b"transfer-encoding"})
+# What is for the server itself.
+_UNUSUAL: Final = frozenset({b"upgrade", b"expect", b"transfer-encoding"})
 # Bytes from which on a body is compressed in another thread, as Starlette does it.
 _COMPRESSED_ASIDE: Final = 128 * 1024
 # zlib's way to say that gzip's head and end go around it.
@@ -58,16 +58,17 @@ class Straight:
     Args:
         endpoint: answers operations.
         places: of requests that are worked on.
-        by_origin: whether pages of other sites may ask, so that an answer depends on where its question comes from.
+        origins: of other sites whose pages may ask. An answer then depends on where its question comes from.
         production: whether browsers are to come by TLS alone.
     """
 
-    def __init__(self, endpoint: Endpoint, places: Places, *, by_origin: bool, production: bool) -> None:
+    def __init__(self, endpoint: Endpoint, places: Places, *, origins: Sequence[str], production: bool) -> None:
         self._endpoint = endpoint
         self._places = places
         headers = [*security_headers.written(production=production), (request_id.HEADER, b"")]
-        self._vary_small = b"vary: Origin\r\n" if by_origin else b""
-        self._vary_large = b"vary: Accept-Encoding, Origin\r\n" if by_origin else b"vary: Accept-Encoding\r\n"
+        self._vary_small = b"vary: Origin\r\n" if origins else b""
+        self._vary_large = b"vary: Accept-Encoding, Origin\r\n" if origins else b"vary: Accept-Encoding\r\n"
+        self._told_to_pages = told_to_pages(origins)
         self._always = b"\r\n".join(b"%s: %s" % header for header in headers)
 
     async def answer(self, headers: Mapping[bytes, bytes], body: bytes) -> tuple[bytes, bytes, bytes]:
@@ -80,16 +81,18 @@ class Straight:
         bind_contextvars(request_id=chosen)
         reply = await self._reply(headers, body, chosen)
         watching.count(reply.status)
-        told, vary = reply.body, self._vary_small
-        if len(told) >= COMPRESSED_FROM:
-            vary = self._vary_large
-            if b"gzip" in headers.get(b"accept-encoding", b""):
-                vary += _PACKED
-                told = await _packed(told)
+        told, more = reply.body, self._told_to_pages(headers.get(b"origin"))
+        if len(told) < COMPRESSED_FROM:
+            more += self._vary_small
+        elif b"gzip" in headers.get(b"accept-encoding", b""):
+            more = self._vary_large + _PACKED + more
+            told = await _packed(told)
+        else:
+            more = self._vary_large + more
         about = b"content-length: %d\r\n%s%s%s%s\r\n" % (
             len(told),
             _described(reply.content_type, tuple(reply.more)),
-            vary,
+            more,
             self._always,
             chosen.encode(),
         )

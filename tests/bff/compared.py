@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import count
 from types import SimpleNamespace
@@ -109,7 +110,8 @@ def _heir(value: Any) -> object:
 
 
 def _cast(value: Any) -> object:
-    return strawberry.cast(types.Homestay, value) if type(value).__name__ in KINDS_OF_OBJECTS else value
+    # A copy: an edge's node is one of the list's, which may have been looked at by then, and may not.
+    return strawberry.cast(types.Homestay, copy(value)) if type(value).__name__ in KINDS_OF_OBJECTS else value
 
 
 # The attribute of an object that is the domain's, of which its fields are worked out.

@@ -14,6 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +43,10 @@ DONE: Final = 0
 _ROUNDS: Final = 10
 _PATIENCE: Final = 5.0
 _LOOKS: Final = 1000
+# How often awaits are counted: a server's answer comes in one piece or in several, each of which is waited for.
+_LIVES: Final = 3
+# How often an await is waited for at which nobody died.
+_TRIES: Final = 4
 _OTHERS: Final = sa.text(
     "select count(*) from information_schema.processlist where db = database() and id <> connection_id()"
 )
@@ -56,7 +61,7 @@ class Seen:
     """What came of a case.
 
     Attributes:
-        passed: how many awaits there are, as counted where nobody died; by where at them a process may die.
+        passed: how many awaits there are at least, as counted where nobody died; by where at them a process may die.
         points: at how many a process died.
         found: what was wrong then.
     """
@@ -94,18 +99,24 @@ class Crashes:
         Raises:
             RuntimeError: a process ended otherwise, or something is wrong though none died.
         """
-        lived = self._try(0, Fuse())
-        if lived.found:
-            raise RuntimeError(f"it is wrong already where nobody dies: {lived.found}")
+        numbers = count()
+        lives = [self._try(next(numbers), Fuse()) for _ in range(_LIVES)]
+        if wrong := [sentence for lived in lives for sentence in lived.found]:
+            raise RuntimeError(f"it is wrong already where nobody dies: {wrong}")
+        counted = {name: [lived.passed[name] for lived in lives] for name in lives[0].passed}
+        fewest, most = ({name: of(each) for name, each in counted.items()} for of in (min, max))
         # What is here by now is nobody's garbage: looking at it would have each child copy it.
         gc.collect()
         gc.freeze()
-        seen = Seen(lived.passed)
-        for number, (moment, at) in enumerate(self._points(lived.passed), start=1):
-            tried = self._try(number, Fuse(moment, at))
-            # A server's answer comes in one piece or in two: now and then there is an await less.
+        seen = Seen(fewest)
+        for moment, at in self._points(most):
+            # A server's answer comes in one piece or in two: now and then there is an await less, and nobody dies.
+            for _ in range(_TRIES):
+                tried = self._try(next(numbers), Fuse(moment, at))
+                seen.found += [f"{moment.value} at await {at}: {sentence}" for sentence in tried.found]
+                if tried.burnt or tried.found:
+                    break
             seen.points[moment.value] = seen.points.get(moment.value, 0) + tried.burnt
-            seen.found += [f"{moment.value} at await {at}: {sentence}" for sentence in tried.found]
             if tried.found and until_found:
                 break
         return seen

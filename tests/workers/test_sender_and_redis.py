@@ -1,9 +1,16 @@
-"""A Redis that hangs or is gone must not be felt by whoever places an order."""
+"""A Redis that hangs or is gone must not be felt by whoever places an order.
+
+Not judged by a clock, since a busy machine keeps anybody waiting: what counts is on whose thread Redis is waited for,
+and that the loop goes on meanwhile.
+"""
 
 import asyncio
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import dramatiq
 import pytest
 from dramatiq.brokers.stub import StubBroker
 
@@ -19,37 +26,66 @@ def redis_server() -> Iterator[Redis]:
         yield server
 
 
-async def worst_lag(seconds: float) -> float:
-    """The longest that the loop kept a task waiting beyond its time."""
-    worst, end = 0.0, time.perf_counter() + seconds
-    while (before := time.perf_counter()) < end:
-        await asyncio.sleep(0.001)
-        worst = max(worst, time.perf_counter() - before - 0.001)
-    return worst
+class WatchedBroker(SortedSetBroker):
+    """Remembers of each call who waited for Redis, and how often the loop came round meanwhile."""
+
+    def __init__(self, url: str, rounds: Callable[[], int]) -> None:
+        super().__init__(client=connect(url), middleware=[])
+        self._rounds = rounds
+        self.callers: set[threading.Thread] = set()
+        self.rounds_in_failures: list[int] = []
+
+    def enqueue_many(self, messages: Sequence[tuple[dramatiq.Message[Any], int | None]]) -> list[dramatiq.Message[Any]]:
+        self.callers.add(threading.current_thread())
+        before = self._rounds()
+        try:
+            return super().enqueue_many(messages)
+        except Exception:
+            self.rounds_in_failures.append(self._rounds() - before)
+            raise
+
+
+class Rounds:
+    """Counts how often the loop comes round."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(0.001)
+            self.count += 1
+
+
+async def wait_until(done: Callable[[], bool]) -> None:
+    """Waits for what must happen, however busy the machine is."""
+    deadline = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("state", ["hangs", "gone"])
 async def test_the_loop_and_the_callers_go_on(redis_server: Redis, state: str) -> None:
     assert isinstance(actors.broker, StubBroker)  # the messages' own broker is not the one they go to here
-    broker = SortedSetBroker(client=connect(redis_server.url), middleware=[])
+    rounds = Rounds()
+    counting = asyncio.create_task(rounds.run())
+    broker = WatchedBroker(redis_server.url, lambda: rounds.count)
     sender = Sender(broker)
     await sender.start()
     sender.close_unpaid("HSO0", after=1200)
-    await asyncio.sleep(0.2)
-    assert broker.delayed("order.closing") == 1
+    await wait_until(lambda: bool(broker.callers))
+    await wait_until(lambda: broker.delayed("order.closing") == 1)
 
     (redis_server.pause if state == "hangs" else redis_server.kill)()
-    probe = asyncio.create_task(worst_lag(1.5))
-    slowest = 0.0
     for number in range(300):
-        before = time.perf_counter()
         sender.close_unpaid(f"HSO{number}", after=1200)
-        slowest = max(slowest, time.perf_counter() - before)
         await asyncio.sleep(0.004)
-    lag = await probe
+    await wait_until(lambda: len(broker.rounds_in_failures) > 1)
     (redis_server.resume if state == "hangs" else redis_server.restart)()
     await sender.stop()
-    # A blocked call would hold both for the two seconds of its timeout; the rest is what a busy machine does.
-    assert slowest < 0.25, f"a caller waited {slowest:.3f} s"
-    assert lag < 0.25, f"the loop stood still for {lag:.3f} s"
+    counting.cancel()
+    # Whoever waits for Redis is no thread of the loop, and the loop does not wait for that thread.
+    assert threading.current_thread() not in broker.callers
+    assert max(broker.rounds_in_failures) > 0
     broker.client.close()

@@ -6,7 +6,7 @@ It touches nothing but the database and the payment service, so it works when th
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 BATCH: Final = 200
 # Batches at once. Each holds one database connection for one short transaction; actors want some too.
 AT_ONCE: Final = 4
+# Orders looked for at once, the longest overdue: what is closed in a second or two.
+LOOK: Final = 40 * BATCH
 JITTER: Final = 0.1
 
 
@@ -91,22 +93,37 @@ class Sweeper:
         """
         overdue = closed = 0
         while True:
-            sns = await self._closing.overdue(grace=grace, limit=BATCH * AT_ONCE)
+            sns = await self._closing.overdue(grace=grace, limit=LOOK)
             batches = [sns[start : start + BATCH] for start in range(0, len(sns), BATCH)]
-            outcomes = [outcome for part in await asyncio.gather(*map(self._close, batches)) for outcome in part]
+            # Messages and other sweeps begin with the longest overdue, too: who closes them in the same order is in
+            # their way at every step.
+            random.shuffle(batches)
+            left = iter(batches)
+            outcomes = [
+                each
+                for part in await asyncio.gather(*(self._close_in_turn(left) for _ in range(AT_ONCE)))
+                for each in part
+            ]
             overdue += len(sns)
             closed += figures.closed(outcomes)
-            figures.SWEEP.inc(figures.closed(outcomes))
             if watch is not None:
                 watch(Swept(overdue=overdue, closed=closed))
             # Orders of which none could be decided would come again at once; the next sweep tries them.
-            if len(sns) < BATCH * AT_ONCE or not outcomes:
+            if len(sns) < LOOK or not outcomes:
                 break
         self.ended_at = time.monotonic()
         figures.LAST_SWEEP.set_to_current_time()
         if overdue:
             log.info("swept", overdue=overdue, closed=closed)
         return Swept(overdue=overdue, closed=closed)
+
+    async def _close_in_turn(self, batches: Iterator[list[str]]) -> list[Outcome]:
+        outcomes = []
+        for batch in batches:
+            ended = await self._close(batch)
+            figures.SWEEP.inc(figures.closed(ended))
+            outcomes += ended
+        return outcomes
 
     async def _close(self, sns: list[str]) -> list[Outcome]:
         try:

@@ -192,6 +192,15 @@ async def move(
     return moved.rowcount
 
 
+async def movable(
+    connection: AsyncConnection, sns: Sequence[str], *conditions: ColumnElement[bool], current: TradeState
+) -> list[str]:
+    """Which of these orders `move` would move. They stay so until the transaction ends."""
+    statement = select(_ORDERS.c.sn).where(_ORDERS.c.sn.in_(sns), _ORDERS.c.trade_state == current, _ALIVE, *conditions)
+    # SQLite knows no such lock and needs none: who writes there is alone.
+    return list((await connection.execute(statement.with_for_update())).scalars())
+
+
 async def add_events(
     connection: AsyncConnection,
     sns: Sequence[str],

@@ -78,32 +78,31 @@ class Transitions:
         if not sns:
             return set()
 
-        async def work(connection: AsyncConnection) -> bool:
+        async def work(connection: AsyncConnection, wanted: Sequence[str] = sns) -> set[str]:
             now = self._clock.sql_now()
             moved = await repository.move(
-                connection, sns, *conditions, current=current, to=to, at=now, reason=reason, changes=changes
+                connection, wanted, *conditions, current=current, to=to, at=now, reason=reason, changes=changes
             )
-            if 0 < moved < len(sns):
+            if 0 < moved < len(wanted):
                 raise _Partly
             if moved:
-                await repository.add_events(connection, sns, current=current, to=to, at=now, reason=reason)
+                await repository.add_events(connection, wanted, current=current, to=to, at=now, reason=reason)
                 if to in states.FREES:
-                    await night_repository.free(connection, sns)
+                    await night_repository.free(connection, wanted)
                 if self._announces:
-                    await outbox.add(connection, letters.CHANGED, letters.changed(sns, to), now)
-            return moved > 0
+                    await outbox.add(connection, letters.CHANGED, letters.changed(wanted, to), now)
+            return set(wanted) if moved else set()
+
+        async def work_on_those_left(connection: AsyncConnection) -> set[str]:
+            left = await repository.movable(connection, sns, *conditions, current=current)
+            return await work(connection, left) if left else set()
 
         try:
             moved = await self._database.write(work)
         except _Partly:
-            # Undone. The halves say more, down to one order, of which the row count says all.
-            half = len(sns) // 2
-            parts = [
-                await self.move_many(part, *conditions, current=current, to=to, reason=reason, **changes)
-                for part in (sns[:half], sns[half:])
-            ]
-            return parts[0] | parts[1]
-        if not moved:
-            return set()
-        self._changes.tell(sns)
-        return set(sns)
+            # Undone. Those that are left are locked first, and then all of them move: so one more try is enough,
+            # where others are at the same orders, as a sweep is beside messages in a flood.
+            moved = await self._database.write(work_on_those_left)
+        if moved:
+            self._changes.tell(list(moved))
+        return moved

@@ -152,6 +152,19 @@ async def test_of_a_batch_only_what_nobody_else_decided_is_moved(
     assert told == {sn: {"sn": sn, "tradeState": "CANCELLED"} for sn in moved}
 
 
+async def test_what_others_decided_costs_one_more_try(room: OrderRoom, database: Database) -> None:
+    rows = [create_row() for _ in range(40)]
+    await add_rows(database, rows)
+    sns = [row["sn"] for row in rows]
+    for sn in sns[::3]:
+        assert await room.transitions.move(sn, current=WAIT_PAY, to=WAIT_USE)
+    with statements(database) as sent:
+        moved = await room.transitions.move_many(sns, current=WAIT_PAY, to=CANCELLED)
+    assert moved == set(sns) - set(sns[::3])
+    # The UPDATE that moved too few, a look, and the UPDATE, the history and the nights of those that are left.
+    assert len([statement for statement in sent if not statement.startswith("BEGIN")]) == 5
+
+
 async def test_a_condition_holds_for_each_of_a_batch(room: OrderRoom, database: Database, clock: FrozenClock) -> None:
     rows = [create_row(**after(timedelta(seconds=seconds))) for seconds in range(10)]
     await add_rows(database, rows)

@@ -11,7 +11,7 @@ from domain.order.states import CloseReason, TradeState
 from tests.clock import FrozenClock
 from tests.conftest import PAY_WINDOW
 from tests.factories import create_stay, create_stays
-from workers.sweeper import Sweeper, Swept
+from workers.sweeper import AT_ONCE, BATCH, LOOK, Sweeper, Swept
 
 
 def sweeper(closing: Closing) -> Sweeper:
@@ -45,6 +45,52 @@ async def test_it_goes_on_batch_after_batch(orders: Orders, closing: Closing, cl
         await orders.create(7, stay)
     clock.advance(PAY_WINDOW)
     assert (await sweeper(closing).sweep()).closed == 205
+
+
+async def test_it_looks_again_as_long_as_there_may_be_more(
+    orders: Orders, closing: Closing, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.sweeper.LOOK", 4)
+    for stay in create_stays(9):
+        await orders.create(7, stay)
+    clock.advance(PAY_WINDOW)
+    told: list[Swept] = []
+    assert await sweeper(closing).sweep(watch=told.append) == Swept(overdue=9, closed=9)
+    assert [swept.closed for swept in told] == [4, 8, 9]
+
+
+class Backlog(Closing):
+    """Has very many overdue, and remembers in which order they were closed, and how many batches at once."""
+
+    def __init__(self, count: int) -> None:
+        self.sns = [str(number) for number in range(count)]
+        self.batches: list[list[str]] = []
+        self.running = self.most_running = 0
+
+    async def overdue(self, *, grace: timedelta, limit: int) -> list[str]:  # noqa: ARG002
+        found, self.sns = self.sns[:limit], self.sns[limit:]
+        return found
+
+    async def close_many(self, sns: Sequence[str]) -> dict[str, Outcome]:
+        self.batches.append(list(sns))
+        self.running += 1
+        self.most_running = max(self.running, self.most_running)
+        await asyncio.sleep(0.001)
+        self.running -= 1
+        return dict.fromkeys(sns, Outcome.CLOSED)
+
+
+async def test_it_is_not_in_the_way_of_who_begins_with_the_longest_overdue() -> None:
+    closing = Backlog(LOOK + 1)
+    assert await sweeper(closing).sweep() == Swept(overdue=LOOK + 1, closed=LOOK + 1)
+    *first, last = closing.batches
+    # What is looked at first is closed first, and in no order; each batch as it lies in the index.
+    assert sorted(int(sn) for batch in first for sn in batch) == list(range(LOOK))
+    assert last == [str(LOOK)]
+    numbers = [[int(sn) for sn in batch] for batch in first]
+    assert numbers != sorted(numbers)
+    assert all(batch == list(range(batch[0], batch[0] + BATCH)) for batch in numbers)
+    assert closing.most_running == AT_ONCE
 
 
 async def test_one_that_can_not_be_closed_keeps_no_other_from_it(

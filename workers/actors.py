@@ -3,6 +3,7 @@
 A message carries a number or a name, never an order; it may come twice, late or never. Each actor calls one use case.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict
 
 import dramatiq
@@ -36,10 +37,14 @@ class PaymentStatusChanged(TypedDict):
 
 
 @dramatiq.actor(actor_name=brokers.CLOSE_UNPAID, queue_name=brokers.CLOSING_QUEUE, throws=_NOT_AGAIN)
-def close_unpaid(sn: str) -> None:
-    """Closes an order that was not paid in time."""
-    # Where many fall due at once, most went along with others, and the way to the loop and back would cost more.
-    if (_resources.closer.answer(sn) or _close(sn)) is Outcome.EARLY:
+def close_unpaid(sn: str, *others: str) -> None:
+    """Closes an order that was not paid in time, or those of several messages that run as one."""
+    if others:
+        early = Outcome.EARLY in _close_all([sn, *others]).values()
+    else:
+        # Of one that went along with others, the way to the loop and back would cost more.
+        early = (_resources.closer.answer(sn) or _close(sn)) is Outcome.EARLY
+    if early:
         raise dramatiq.Retry("not due yet", delay=TRY_AGAIN_AFTER)
 
 
@@ -54,6 +59,11 @@ async def payment_status_changed(news: PaymentStatusChanged) -> None:
 async def _close(sn: str) -> Outcome:
     structlog.contextvars.bind_contextvars(sn=sn)
     return await _resources.closer.close_if_unpaid(sn)
+
+
+@async_to_sync
+async def _close_all(sns: Sequence[str]) -> Mapping[str, Outcome]:
+    return await _resources.closer.close_all(sns)
 
 
 def close_unpaid_message(sn: str) -> dramatiq.Message[Any]:

@@ -10,6 +10,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AsyncIO, Callbacks, Retries, ShutdownNotifications, TimeLimit
 
+from workers.closer import BATCH
 from workers.message_traces import MessageTraces
 from workers.settings import Settings
 from workers.sorted_set_broker import SortedSetBroker, connect
@@ -20,6 +21,8 @@ PAYMENT_QUEUE: Final = "payment.status"
 CLOSE_UNPAID: Final = "order.close_unpaid"
 # Messages that a worker may hold where they are closed in batches: a few of them. Else two for each of its threads.
 HELD: Final = {CLOSING_QUEUE: 800}
+# Messages that run as one.
+JOINED: Final = {CLOSE_UNPAID: BATCH}
 
 # Milliseconds. What can't be done within these tries is found again by the sweep.
 MAX_RETRIES: Final = 5
@@ -45,7 +48,7 @@ def build(settings: Settings) -> dramatiq.Broker:
         return RabbitmqBroker(url=url, confirm_delivery=True, middleware=middleware)
     if stock:
         return RedisBroker(client=connect(url), middleware=middleware)  # type: ignore[no-untyped-call] # dramatiq's own
-    return SortedSetBroker(client=connect(url), middleware=middleware, held=HELD)
+    return SortedSetBroker(client=connect(url), middleware=middleware, held=HELD, joined=JOINED)
 
 
 def redis_url(settings: Settings) -> str:

@@ -8,6 +8,7 @@ import dramatiq
 
 from domain import tracing
 from domain.tracing import TRACEPARENT, Kind, Span
+from workers.bundles import parts_of
 
 
 class MessageTraces(dramatiq.Middleware):
@@ -41,7 +42,7 @@ class MessageTraces(dramatiq.Middleware):
                 "homestay.message.retries": int(message.options.get("retries", 0)),
             },
             parent={},
-            links=tracing.kept(message.options.get(TRACEPARENT)),
+            links=[link for part in parts_of(message) for link in tracing.kept(part.options.get(TRACEPARENT))],
         )
         span.__enter__()
         self._running.span = span

@@ -77,24 +77,27 @@ end
 """
 _AGAIN: Final = """
 local msgs, acks, list, waiting = unpack(KEYS)
-local id, message, delay = unpack(ARGV)
-if redis.call('SREM', acks, id) == 0 then
-    return
-end
-redis.call('HSET', msgs, id, message)
-if delay == '' then
-    redis.call('RPUSH', list, id)
-else
-    redis.call('ZADD', waiting, now + delay, id)
+for i = 1, #ARGV, 3 do
+    local id, message, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+    if redis.call('SREM', acks, id) == 1 then
+        redis.call('HSET', msgs, id, message)
+        if delay == '' then
+            redis.call('RPUSH', list, id)
+        else
+            redis.call('ZADD', waiting, now + delay, id)
+        end
+    end
 end
 """
 _BURY: Final = """
 local msgs, acks, dead, dead_msgs = unpack(KEYS)
-local id, message = unpack(ARGV)
-if redis.call('SREM', acks, id) == 1 then
-    redis.call('HDEL', msgs, id)
-    redis.call('HSET', dead_msgs, id, message)
-    redis.call('ZADD', dead, now, id)
+for i = 1, #ARGV, 2 do
+    local id, message = ARGV[i], ARGV[i + 1]
+    if redis.call('SREM', acks, id) == 1 then
+        redis.call('HDEL', msgs, id)
+        redis.call('HSET', dead_msgs, id, message)
+        redis.call('ZADD', dead, now, id)
+    end
 end
 """
 _GIVE_BACK: Final = """
@@ -153,7 +156,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', dead, '-inf', now - dead_for, 'L
     redis.call('HDEL', dead_msgs, id)
 end
 local first = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')[2]
-return {now, tonumber(steady), taken_over, redis.call('LLEN', list), first and first - now or -1}
+return {now, tonumber(steady), taken_over, redis.call('LLEN', list), first and math.max(0, first - now) or -1}
 """
 
 
@@ -171,12 +174,12 @@ class Tick(NamedTuple):
 
     taken_over: int
     runnable: int
-    # Milliseconds until the next message falls due; negative if none waits.
+    # Milliseconds until the next message falls due, 0 where it has and was too many; negative if none waits.
     next_due: int
 
 
-class Taken(NamedTuple):
-    """A message that this worker now answers for."""
+class Stored(NamedTuple):
+    """A message as Redis has it."""
 
     id: str
     encoded: bytes
@@ -226,34 +229,35 @@ class RedisQueue:
         self._joining, self._telling = threading.Lock(), threading.Lock()
         # Set when there may be something to take.
         self.arrived = threading.Event()
+        # Whether that may be because this worker held all that it may hold.
+        self._full = False
 
     def add(self, messages: Sequence[New]) -> None:
         """Adds messages, in one round trip for every `AT_ONCE` of them."""
         keys = [self._msgs, self._list, self._waiting]
         for start in range(0, len(messages), AT_ONCE):
-            arguments: list[str | bytes | int] = []
-            for id_, encoded, delay in messages[start : start + AT_ONCE]:
-                arguments += (id_, encoded, _or_nothing(delay))
-            self._add(keys=keys, args=arguments)
+            self._add(keys=keys, args=_arguments(messages[start : start + AT_ONCE]))
 
-    def take(self, prefetch: int) -> list[Taken]:
+    def take(self, prefetch: int) -> list[Stored]:
         """Takes messages until this worker holds `prefetch` of them."""
         self.arrived.clear()
+        self._full = True  # said before it is seen: what ends meanwhile makes room, and says so
         room = prefetch - len(self._held)
         if room <= 0:
             return []
+        self._full = False
         keys = [self._msgs, self._list, self._acks, self._beats]
         answer = iter(self._take(keys=keys, args=[self._worker, room]))
-        taken = [Taken(id_.decode(), encoded) for id_, encoded in zip(answer, answer, strict=True)]
+        taken = [Stored(id_.decode(), encoded) for id_, encoded in zip(answer, answer, strict=True)]
         self._held.update(each.id for each in taken)
         return taken
 
-    def done(self, id_: str) -> None:
-        """Forgets a message that has run; those of which other threads tell meanwhile go with it, in one round trip."""
+    def done(self, ids: Sequence[str]) -> None:
+        """Forgets messages that have run; those of which other threads tell meanwhile go along, in one round trip."""
         with self._joining:
             first = self._ended is None
             ended = self._ended = self._ended or _Ended()
-            ended.ids.append(id_)
+            ended.ids += ids
         if first:
             self._tell(ended)
         ended.told.result()
@@ -264,27 +268,32 @@ class RedisQueue:
                 with self._joining:
                     self._ended = None
                 self._done(keys=[self._msgs, self._acks], args=ended.ids)
-                self._held.difference_update(ended.ids)
+                self._let_go(ended.ids)
         except BaseException as error:
             ended.told.set_exception(error)
             raise
         ended.told.set_result(None)
 
-    def again(self, id_: str, encoded: bytes, *, delay: int | None) -> None:
-        """Puts a message that has run back in one step, as it is now, to run again after `delay` milliseconds."""
-        keys = [self._msgs, self._acks, self._list, self._waiting]
-        self._again(keys=keys, args=[id_, encoded, _or_nothing(delay)])
-        self._held.discard(id_)
+    def again(self, messages: Sequence[New]) -> None:
+        """Puts messages that have run back in one step, as they are now, each to run again after its delay."""
+        self._again(keys=[self._msgs, self._acks, self._list, self._waiting], args=_arguments(messages))
+        self._let_go([message.id for message in messages])
 
-    def bury(self, id_: str, encoded: bytes) -> None:
-        """Puts a message that will not run again among the dead."""
-        self._bury(keys=[self._msgs, self._acks, self._dead, self._dead_msgs], args=[id_, encoded])
-        self._held.discard(id_)
+    def bury(self, messages: Sequence[Stored]) -> None:
+        """Puts messages that will not run again among the dead."""
+        arguments = [part for message in messages for part in message]
+        self._bury(keys=[self._msgs, self._acks, self._dead, self._dead_msgs], args=arguments)
+        self._let_go([message.id for message in messages])
 
     def give_back(self, ids: list[str]) -> None:
         """Returns taken messages that did not run to the head of the queue."""
         self._held.difference_update(ids)
         self._give_back(keys=[self._acks, self._list], args=ids)
+
+    def _let_go(self, ids: Sequence[str]) -> None:
+        self._held.difference_update(ids)
+        if self._full:
+            self.arrived.set()
 
     def reclaim(self) -> int:
         """Returns what Redis handed out to this worker and never arrived: the answer got lost, not the question.
@@ -313,5 +322,8 @@ class RedisQueue:
         self._client.delete(self._list, self._msgs, self._waiting, self._acks, self._dead, self._dead_msgs)
 
 
-def _or_nothing(delay: int | None) -> int | str:
-    return "" if delay is None else max(0, int(delay))
+def _arguments(messages: Sequence[New]) -> list[str | bytes | int]:
+    arguments: list[str | bytes | int] = []
+    for id_, encoded, delay in messages:
+        arguments += (id_, encoded, "" if delay is None else max(0, int(delay)))
+    return arguments

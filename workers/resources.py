@@ -157,8 +157,8 @@ def closings_held(worker: Worker) -> list[str]:
     with worker.work_queue.mutex:
         held = [item.message for item in worker.work_queue.queue]
     told = (message.args for message in held if message.actor_name == CLOSE_UNPAID)
-    # What says something else is for whoever runs it to refuse.
-    return [sn for args in told for sn in args[:1] if isinstance(sn, str)]
+    # What says something else is for whoever runs it to refuse. And several that run as one need no company.
+    return [args[0] for args in told if len(args) == 1 and isinstance(args[0], str)]
 
 
 def _be_told_once() -> None:

@@ -1,7 +1,7 @@
 """What becomes of a message: done once, tried again where that helps, and given up where it does not."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dramatiq
@@ -34,6 +34,9 @@ class Room:
 
     async def close_if_unpaid(self, sn: str) -> Outcome:
         return self._try(sn) or Outcome.CLOSED
+
+    async def close_all(self, sns: Sequence[str]) -> dict[str, Outcome]:
+        return {sn: await self.close_if_unpaid(sn) for sn in sns}
 
     async def settle(self, sn: str) -> None:
         self._try(sn)
@@ -96,6 +99,18 @@ async def test_an_attempt_that_comes_early_is_made_again(room: Room, broker: Stu
     assert dead(broker) == []
 
 
+async def test_of_several_that_run_as_one_all_are_asked_for(room: Room, broker: StubBroker) -> None:
+    several = actors.close_unpaid_message(SN).copy(args=("HSO1", "HSO2", "HSO3"))
+    room.answers = {"HSO1": Outcome.CLOSED}
+    await run(broker, several)
+    assert room.tries == ["HSO1", "HSO2", "HSO3"]
+    # One that came early has all of them run again: the others are decided by then.
+    room.ends = [Outcome.CLOSED, Outcome.EARLY, Outcome.CLOSED, Outcome.DECIDED]
+    await run(broker, several)
+    assert room.tries[3:] == ["HSO1", "HSO2", "HSO3"] * 2
+    assert dead(broker) == []
+
+
 async def test_an_order_that_went_along_with_others_is_not_asked_for(room: Room, broker: StubBroker) -> None:
     room.answers = {SN: Outcome.CLOSED}
     await run(broker, actors.close_unpaid_message(SN))
@@ -113,6 +128,7 @@ def test_a_worker_knows_which_orders_it_will_close(room: Room, broker: StubBroke
         actors.payment_status_message("HSO2", 1),
         actors.close_unpaid_message("HSO3"),
         actors.close_unpaid_message("HSO4").copy(args=()),
+        actors.close_unpaid_message("HSO6").copy(args=("HSO7", "HSO8")),
         actors.close_unpaid_message("HSO5").copy(args=({"not": "a number"},)),
     ]
     consumer = ConsumerThread(

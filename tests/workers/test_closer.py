@@ -117,6 +117,31 @@ async def test_full_batches_run_beside_each_other_and_none_has_an_order_of_anoth
     assert len(closed) == len(set(closed)) == 4 * BATCH
 
 
+async def test_those_that_come_together_stay_together(closer: Closer, closing: SlowClosing) -> None:
+    half = BATCH // 2 + 1
+    groups = [[f"{group} {number}" for number in range(half)] for group in "abc"]
+    whole = [f"d {number}" for number in range(BATCH - 1)]
+    asked = [closer.close_all(sns) for sns in [*groups, whole, ["e early"]]]
+    outcomes, alone = await asyncio.gather(asyncio.gather(*asked), closer.close_if_unpaid("f"))
+    # Who comes alone goes with those where there is room.
+    assert closing.batches == [[*groups[0], "f"], groups[1], groups[2], [*whole, "e early"]]
+    assert [outcome[sns[0]] for outcome, sns in zip(outcomes[:3], groups, strict=True)] == [Outcome.CLOSED] * 3
+    assert (outcomes[4]["e early"], alone) == (Outcome.EARLY, Outcome.CLOSED)
+
+
+async def test_what_is_asked_for_twice_at_once_is_closed_once(closer: Closer, closing: SlowClosing) -> None:
+    await asyncio.gather(closer.close_all(["a", "b"]), closer.close_if_unpaid("b"), closer.close_all(["b", "c"]))
+    assert closing.batches == [["a", "b", "c"]]
+
+
+async def test_those_that_come_together_hear_of_a_failure(closer: Closer, closing: SlowClosing) -> None:
+    closing.failing = True
+    ends = await asyncio.gather(closer.close_all(["a", "b"]), closer.close_if_unpaid("c"), return_exceptions=True)
+    assert [type(end) for end in ends] == [RuntimeError, RuntimeError]
+    closing.failing = False
+    assert await closer.close_all(["a", "b"]) == {"a": Outcome.CLOSED, "b": Outcome.CLOSED}
+
+
 async def test_small_batches_run_one_after_the_other(closer: Closer, closing: SlowClosing) -> None:
     asked = []
     for number in range(20):

@@ -11,7 +11,7 @@ import redis as client
 
 from tests.servers import Redis, require
 from workers import redis_queue
-from workers.redis_queue import New, RedisQueue
+from workers.redis_queue import New, RedisQueue, Stored
 from workers.sorted_set_broker import connect
 
 SILENCE: Final = 0.3
@@ -81,7 +81,7 @@ def test_messages_are_taken_in_their_order_and_up_to_what_a_worker_may_hold(ours
     add(ours, "a", "b", "c", "d")
     assert take(ours, prefetch=3) == ["a", "b", "c"]
     assert take(ours, prefetch=3) == []
-    ours.done("b")
+    ours.done(["b"])
     assert take(ours, prefetch=3) == ["d"]
 
 
@@ -111,17 +111,33 @@ def test_more_than_one_call_moves_falls_due_at_once(ours: RedisQueue, monkeypatc
     add(ours, "a", "b", "c", delay=0)
     tick = ours.tick()
     assert tick.runnable == 2
-    assert tick.next_due <= 0  # so that the forwarder comes again as soon as it may
+    assert tick.next_due == 0  # so that the forwarder comes again as soon as it may
     assert ours.tick().runnable == 3
+
+
+def test_who_held_all_it_may_hears_that_there_is_room(ours: RedisQueue) -> None:
+    add(ours, "a", "b", "c", "d")
+    assert take(ours, prefetch=2) == ["a", "b"]
+    ours.done(["a"])
+    assert not ours.arrived.is_set()  # it did not ask for more yet
+    assert take(ours, prefetch=1) == []
+    ours.done(["b"])
+    assert ours.arrived.is_set()
+    assert take(ours, prefetch=1) == ["c"]
+    ours.again([New("c", b"second try", 1000)])
+    assert not ours.arrived.is_set()
+    assert take(ours, prefetch=1) == ["d"]
+    assert take(ours, prefetch=1) == []
+    ours.bury([Stored("d", b"dead")])
+    assert ours.arrived.is_set()
 
 
 def test_a_message_that_runs_again_is_as_it_was_left(ours: RedisQueue) -> None:
     add(ours, "a", "b")
     take(ours)
-    ours.again("a", b"second try", delay=0)
-    ours.again("b", b"second try", delay=None)
+    ours.again([New("a", b"second try", 0), New("b", b"second try", None)])
     assert ours.take(1)[0] == ("b", b"second try")
-    ours.done("b")
+    ours.done(["b"])
     ours.tick()
     assert ours.take(1)[0] == ("a", b"second try")
 
@@ -132,9 +148,9 @@ def test_who_was_taken_over_has_no_more_say(ours: RedisQueue, other: RedisQueue,
     take(other)
     assert take_over(ours) == 1
     ends = {
-        "done": lambda: other.done("a"),
-        "again": lambda: other.again("a", b"late", delay=None),
-        "bury": lambda: other.bury("a", b"late"),
+        "done": lambda: other.done(["a"]),
+        "again": lambda: other.again([New("a", b"late", None)]),
+        "bury": lambda: other.bury([Stored("a", b"late")]),
     }
     ends[end]()
     assert ours.take(1)[0] == ("a", b"message a")
@@ -228,9 +244,9 @@ def test_a_full_redis_takes_nothing_new_and_holds_up_nothing(
         assert ours.tick().runnable == 7
         assert take(other, prefetch=1) == ["a"]
         assert take(ours) == ["b", "c", "d", "e", "g", "f"]
-        ours.done("b")
-        ours.again("c", b"second try", delay=0)
-        ours.bury("d", b"dead")
+        ours.done(["b"])
+        ours.again([New("c", b"second try", 0)])
+        ours.bury([Stored("d", b"dead")])
         ours.give_back(["e"])
         assert take_over(ours) == 1
         assert take(ours) == ["e", "c", "a"]
@@ -243,7 +259,7 @@ def test_a_full_redis_takes_nothing_new_and_holds_up_nothing(
 def test_the_dead_are_kept_for_a_while(ours: RedisQueue, redis: client.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     add(ours, "a")
     take(ours)
-    ours.bury("a", b"dead")
+    ours.bury([Stored("a", b"dead")])
     ours.tick()
     assert redis.hgetall("test:work.XQ.msgs") == {b"a": b"dead"}
     monkeypatch.setattr(redis_queue, "DEAD_FOR", 0)
@@ -276,9 +292,9 @@ def test_a_message_is_always_in_exactly_one_place(worker: Callable[[str], RedisQ
         send,
         lambda queue, _: queue.take(draw.randrange(1, 6)),
         lambda queue, _: queue.take(draw.randrange(1, 6)),
-        lambda queue, held: queue.done(held),
-        lambda queue, held: queue.again(held, b"again", delay=delay()),
-        lambda queue, held: queue.bury(held, b"dead"),
+        lambda queue, held: queue.done([held]),
+        lambda queue, held: queue.again([New(held, b"again", delay())]),
+        lambda queue, held: queue.bury([Stored(held, b"dead")]),
         lambda queue, held: queue.give_back([held]),
         lambda queue, _: queue.tick(),
         lambda queue, _: queue.reclaim(),
@@ -302,7 +318,7 @@ def test_many_that_end_at_once_are_told_of_together(ours: RedisQueue, redis: cli
     assert take(ours, prefetch=400) == ids
     redis.config_resetstat()
     with ThreadPoolExecutor(32) as threads:
-        list(threads.map(ours.done, ids))
+        list(threads.map(lambda id_: ours.done([id_]), ids))
     calls = redis.info("commandstats")["cmdstat_evalsha"]["calls"]
     assert calls < 200
     assert (take(ours), ours.reclaim(), redis.keys("test:work.msgs")) == ([], 0, [])
@@ -317,7 +333,7 @@ def test_each_whose_end_could_not_be_told_hears_of_it_and_tells_again(
 
     def tell(id_: str) -> bool:
         try:
-            ours.done(id_)
+            ours.done([id_])
         except client.RedisError:
             return False
         return True

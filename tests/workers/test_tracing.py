@@ -22,6 +22,7 @@ from domain.outbox import Outbox
 from tests.spans import Kept, keeping
 from tests.workers.brokers import RecordingBroker
 from workers import actors
+from workers.bundles import Taken
 from workers.clock import SystemClock
 from workers.closer import Closer
 from workers.message_traces import MessageTraces
@@ -98,6 +99,19 @@ def test_a_message_carries_who_sent_it_and_its_run_is_linked_to_that(kept: Kept,
     assert parent_of(kept.one("inside")) == id_of(ran)
     assert ran.context is not None
     assert ran.context.trace_id != ran.links[0].context.trace_id
+
+
+def test_the_run_of_several_is_linked_to_all_who_sent_them(kept: Kept, broker: StubBroker) -> None:
+    sink = Sink(broker)
+    parts = []
+    for sender in "ab":
+        with tracing.span(sender):
+            broker.emit_before("enqueue", sent := sink.actor.message(), None)
+        parts.append(sent)
+    taken = Taken(*parts, sink.actor.message())
+    broker.emit_before("process_message", taken)
+    broker.emit_after("process_message", taken)
+    assert links_of(kept.one("process sink")) == [id_of(kept.one(sender)) for sender in "ab"]
 
 
 @pytest.mark.parametrize("value", [None, "", "junk", "00-" + 32 * "0" + "-" + 16 * "0" + "-01", 5, ["a"]])

@@ -93,11 +93,11 @@ def _of_line(line: Sequence[str]) -> dict[str, Any]:
         "tradeState": _STATES[state],
         "liveStartDate": start,
         "liveEndDate": end,
-        "nights": texts.nights(start, end),
+        "nights": texts.NIGHTS[start, end],
         "livePeopleNum": int(people),
         "createTime": texts.instant(create_time),
         "payBefore": texts.pay_before(state, close_at),
-        "orderTotalPrice": {"amount": texts.amount(total)},
+        "orderTotalPrice": {"amount": texts.AMOUNTS[total]},
     }
 
 

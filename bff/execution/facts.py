@@ -17,6 +17,9 @@ from strawberry.types.info import Info
 
 Resolve: TypeAlias = Callable[[Any, Info], Coroutine[Any, Any, Any]]
 
+# Of texts what stands in an answer. What is looked up costs less than what is called.
+Write: TypeAlias = Callable[..., Any] | Mapping[Any, Any]
+
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 CAST: Final = TYPE_CAST_ATTRIBUTE
 
@@ -47,13 +50,13 @@ class Written:
 
     Attributes:
         columns: which.
-        write: makes it, as it stands in the answer; None where the field's type says how. It raises where a text is
-            wrong.
+        write: makes it, as it stands in the answer, or has it under the text, or under all of several; None where the
+            field's type says how. It raises where a text is wrong.
         nullable: whether it is null where the first of the texts is empty.
     """
 
     columns: tuple[str, ...]
-    write: Callable[..., Any] | None = None
+    write: Write | None = None
     nullable: bool = False
 
 

@@ -70,13 +70,13 @@ class Leaf:
 
     Attributes:
         columns: whose texts it is made of.
-        write: makes it; None where it is the text.
+        write: makes it, or has it; None where it is the text.
         is_int: whether it is a number, of 32 bits at most.
         nullable: whether no text is no value.
     """
 
     columns: tuple[str, ...]
-    write: Callable[..., Any] | None = None
+    write: facts.Write | None = None
     is_int: bool = False
     nullable: bool = False
 
@@ -173,16 +173,16 @@ def _fields(
 
 
 def _leaf(type_: GraphQLOutputType, written: facts.Written) -> Leaf:
-    if written.write is not None:
+    if written.write is not None or written.nullable:
         return Leaf(written.columns, written.write, nullable=written.nullable)
     nullable = not is_non_null_type(type_)
     match get_nullable_type(type_):
         case GraphQLEnumType() as enum:
-            return Leaf(written.columns, _numbers(enum).__getitem__, nullable=nullable)
+            return Leaf(written.columns, _numbers(enum), nullable=nullable)
         case inner if inner is GraphQLInt and not nullable:
             return Leaf(written.columns, int, is_int=True)
         case inner if inner is GraphQLBoolean:
-            return Leaf(written.columns, _BOOLEANS.__getitem__, nullable=nullable)
+            return Leaf(written.columns, _BOOLEANS, nullable=nullable)
         case inner if (inner is GraphQLString or inner is GraphQLID) and not nullable:
             return Leaf(written.columns)
     raise NoLines
@@ -235,10 +235,14 @@ class _Writer(Source):
         if isinstance(field, Object):
             return self._object(field, known)
         texts = [known[column] for column in field.columns]
-        value = texts[0] if field.write is None else f"{self._constant(field.write)}({', '.join(texts)})"
+        value = texts[0] if field.write is None else self._made(field.write, ", ".join(texts))
         if field.is_int:
             number = self._new("n")
             self.line(f"{number} = {value}")
             self.line(f"if not {GRAPHQL_MIN_INT} <= {number} <= {GRAPHQL_MAX_INT}: raise ValueError")
             return number
         return f"({value} if {texts[0]} else None)" if field.nullable else value
+
+    def _made(self, write: facts.Write, texts: str) -> str:
+        known = self._constant(write)
+        return f"{known}[{texts}]" if isinstance(write, Mapping) else f"{known}({texts})"

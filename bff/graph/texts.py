@@ -3,63 +3,76 @@
 Each function here raises where a text is not what its column has.
 """
 
+from collections.abc import Callable
 from datetime import date
-from typing import Final
+from typing import Final, TypeVar
 
 from bff.graph import ids
 from bff.graph.scalars import write_integer
 from domain.order.states import CODE_SHOWN, TradeState
 
-# Days and stays that are remembered: a page has few, and an installation those of some years.
-_MOST: Final = 4096
+K = TypeVar("K")
+V = TypeVar("V")
+
+# Days, stays and prices that are remembered, each: a page has few, and an installation those of some years.
+MOST: Final = 4096
 _SECONDS: Final = len("2026-05-01 12:00:00")
 _MILLISECONDS: Final = len("2026-05-01 12:00:00.000")
 _WAITS: Final = str(TradeState.WAIT_PAY.value)
 _CODE_SHOWN: Final = frozenset(str(state.value) for state in CODE_SHOWN)
 
 
-class _Days(dict[str, str]):
-    """Days by what the database writes, which is what we write; of those that there are not, e.g. 0000-00-00, none."""
+class _Remembered(dict[K, V]):
+    """What texts become, looked up and not called: on a page, calls are half of what an order costs.
 
-    def __missing__(self, text: str) -> str:
-        if date.fromisoformat(text).isoformat() != text:
-            raise ValueError(text)
-        if len(self) >= _MOST:
+    Args:
+        make: makes it of a text that did not come yet, or of several; raises where they are wrong.
+    """
+
+    def __init__(self, make: Callable[[K], V]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, text: K) -> V:
+        made = self._make(text)
+        if len(self) >= MOST:
             self.clear()
-        self[text] = text
-        return text
+        self[text] = made
+        return made
 
 
-class _Nights(dict[tuple[str, str], int]):
-    """The nights between two days."""
-
-    def __missing__(self, days: tuple[str, str]) -> int:
-        start, end = days
-        number = (date.fromisoformat(end) - date.fromisoformat(start)).days
-        if len(self) >= _MOST:
-            self.clear()
-        self[days] = number
-        return number
+def _day(text: str) -> str:
+    # Of a day that there is not, e.g. 0000-00-00, the database has a text all the same.
+    if date.fromisoformat(text).isoformat() != text:
+        raise ValueError(text)
+    return text
 
 
-_DAYS: Final = _Days()
-_NIGHTS: Final = _Nights()
-day = _DAYS.__getitem__
+def _nights(days: tuple[str, str]) -> int:
+    start, end = map(date.fromisoformat, days)
+    return (end - start).days
 
 
-def nights(start: str, end: str) -> int:
-    """The nights of a stay."""
-    return _NIGHTS[start, end]
+def _amount(fen: str) -> str:
+    number = int(fen)
+    return f"{number // 100}.{number % 100:02}"
+
+
+DAYS: Final = _Remembered(_day)
+# By the first day and the last.
+NIGHTS: Final = _Remembered(_nights)
+# Of prices, in yuan and exactly, by fen.
+AMOUNTS: Final = _Remembered(_amount)
 
 
 def instant(text: str) -> str:
     """An instant, which the database writes with milliseconds where its column has them, and in UTC."""
     size = len(text)
     if size == _SECONDS or (size == _MILLISECONDS and text.endswith(".000")):
-        return f"{_DAYS[text[:10]]}T{text[11:19]}Z"
+        return f"{DAYS[text[:10]]}T{text[11:19]}Z"
     if size != _MILLISECONDS:
         raise ValueError(text)
-    return f"{_DAYS[text[:10]]}T{text[11:]}Z"
+    return f"{DAYS[text[:10]]}T{text[11:]}Z"
 
 
 def pay_before(state: str, close_at: str) -> str | None:
@@ -72,11 +85,6 @@ def shown_code(state: str, code: str) -> str | None:
     return code if state in _CODE_SHOWN else None
 
 
-def cover(text: str) -> str | None:
-    """The address of a picture, where there is one."""
-    return text or None
-
-
 def order_id(sn: str) -> str:
     """The global id of an order."""
     return ids.global_id(ids.ORDER, sn)
@@ -87,19 +95,6 @@ def cursor(number: str) -> str:
     return ids.cursor(int(number))
 
 
-def currency(_fen: str) -> str:
-    """Of all our prices."""
-    return "CNY"
-
-
 def amount_minor(fen: str) -> int:
     """A price in fen."""
     return write_integer(int(fen))
-
-
-def amount(fen: str) -> str:
-    """A price in yuan, exactly."""
-    if len(fen) > 2 and fen.isdecimal():  # noqa: PLR2004 -- a yuan has a hundred fen
-        return f"{fen[:-2]}.{fen[-2:]}"
-    number = int(fen)
-    return f"{number // 100}.{number % 100:02}"

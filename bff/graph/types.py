@@ -54,7 +54,7 @@ def read(
     description: str | None = None,
     *,
     reads: Iterable[str] = (),
-    written: Callable[..., Any] | None = None,
+    written: facts.Write | None = None,
 ) -> Any:  # noqa: ANN401 -- as the field says
     """A field that is an attribute of the object's own object, e.g. `order.title`: `lazy`, without a call.
 
@@ -80,7 +80,7 @@ def _reading(attributes: Iterable[str]) -> dict[str, frozenset[str]]:
     return {facts.READS: found} if found else {}
 
 
-def _of_fen(write: Callable[[str], Any]) -> dict[str, facts.Written]:
+def _of_fen(write: facts.Write) -> dict[str, facts.Written]:
     """The metadata of a price's field: what it is where the price is a text."""
     return {facts.WRITTEN: facts.Written((_FEN,), write)}
 
@@ -100,11 +100,11 @@ class Money:
         description="Integer count of the currency's smallest unit (fen for CNY).",
         metadata=_of_fen(texts.amount_minor),
     )
-    currency: str = strawberry.field(description="ISO 4217.", metadata=_of_fen(texts.currency))
+    currency: str = strawberry.field(description="ISO 4217.", metadata=_of_fen(lambda _: "CNY"))
 
     @strawberry.field(
         description="Exact decimal string in major units, e.g. `899.00`; never a float.",
-        metadata=facts.PURE | _of_fen(texts.amount),
+        metadata=facts.PURE | _of_fen(texts.AMOUNTS),
     )
     def amount(self) -> str:
         return f"{self.amount_minor // 100}.{self.amount_minor % 100:02}"
@@ -221,16 +221,16 @@ class HomestayOrder(Node):
     title: str = read("order.title")
     sub_title: str = read("order.sub_title")
     cover: str | None = lazy(
-        lambda self: self.order.cover or None, reads=["cover"], written=facts.Written(("cover",), texts.cover)
+        lambda self: self.order.cover or None, reads=["cover"], written=facts.Written(("cover",), nullable=True)
     )
     info: str = read("order.info")
     food_info: str = read("order.food_info")
     sale_unit: SaleUnit = read("order.row_type")
     people_num: int = read("order.people_num")
     live_people_num: int = read("order.live_people_num")
-    live_start_date: date = read("order.live_start_date", written=texts.day)
-    live_end_date: date = read("order.live_end_date", written=texts.day)
-    nights: int = read("order.nights", reads=DERIVED["nights"], written=texts.nights)
+    live_start_date: date = read("order.live_start_date", written=texts.DAYS)
+    live_end_date: date = read("order.live_end_date", written=texts.DAYS)
+    nights: int = read("order.nights", reads=DERIVED["nights"], written=texts.NIGHTS)
     need_food: bool = read("order.need_food")
     homestay_price: Money = _price("homestay_price")
     market_homestay_price: Money = _price("market_homestay_price")

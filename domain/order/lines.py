@@ -36,10 +36,14 @@ class Lines:
     lines: Sequence[Sequence[str]]
 
     @classmethod
-    def of(cls, columns: tuple[str, ...], lines: list[list[str]]) -> Self:
-        """These lines, in the order of a page."""
-        # The sum of several statements is in no order, whatever theirs is; mostly it is, and then this is quick.
-        lines.sort(key=_id_of, reverse=True)
+    def of(cls, columns: tuple[str, ...], lines: list[list[str]]) -> Self | None:
+        """These lines, in the order of a page; None where one has more texts, or fewer, than there are columns."""
+        if {*map(len, lines)} - {len(columns) + 1}:
+            return None
+        ids = [int(line[1]) for line in lines]
+        # The sum of several statements is in no order, whatever theirs is; mostly it is in that of a page.
+        if ids != sorted(ids, reverse=True):
+            lines.sort(key=_id_of, reverse=True)
         return cls(columns, lines)
 
     def __len__(self) -> int:
@@ -81,7 +85,9 @@ def _reader(kind: TypeEngine[Any], *, nullable: bool) -> Callable[[str], Any]:
         case String():
             return str
         case Boolean():
-            read = {"0": False, "1": True}.__getitem__
+
+            def read(text: str) -> Any:  # noqa: ANN401 -- a boolean
+                return bool(int(text))
         case IntEnumColumn():
             members = kind.members
 

@@ -3,10 +3,10 @@
 What a page is asked for by decides its statement, which is made once; what the values are does not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, Select, String, bindparam, func, literal_column, select
@@ -55,13 +55,14 @@ class Window:
     backwards: bool = False
 
 
-class Shape(NamedTuple):
-    """What the statement of a page is made of.
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """What pages have in common that are read by one statement: see `shape_of`.
 
     Attributes:
-        asked: the names of the values that it is asked for by.
+        asked: the names of the values that they are asked for by.
         columns: those that are read; `id` is the first.
-        backwards: whether it is counted from the oldest end.
+        backwards: whether they are counted from the oldest end.
         as_lines: whether each order comes as a line of texts.
     """
 
@@ -69,6 +70,27 @@ class Shape(NamedTuple):
     columns: tuple[str, ...]
     backwards: bool
     as_lines: bool
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The statement."""
+        return Prepared("page", _statement(self))
+
+    @cached_property
+    def make(self) -> Callable[[Sequence[Any]], Order]:
+        """Makes an order of a row."""
+        return (Order if self.columns == Order._fields else part(self.columns))._make
+
+
+# Clients select what they like. Those of a product have a few lists, each asked for in a few ways; for more than these
+# there is always some work.
+@lru_cache(maxsize=128)
+def shape_of(asked: tuple[str, ...], only: frozenset[str] | None, *, backwards: bool, as_lines: bool) -> Shape:
+    """The shape of pages: one object as long as it is asked for."""
+    # Who names something else than columns does not know what is needed.
+    is_whole = only is None or not only <= _COLUMNS
+    columns = Order._fields if only is None or is_whole else tuple(name for name in Order._fields if name in only)
+    return Shape(asked, columns, backwards, as_lines)
 
 
 class Page(NamedTuple):
@@ -100,8 +122,8 @@ def page_of(
         only: the columns that the orders must have, see `models.part`; None where they are to be whole.
         as_lines: whether they are to come as `Lines`.
     """
-    values = dict(_values(user_id, wanted, window))
-    return Page(Shape(tuple(values), _columns(only), window.backwards, as_lines), values)
+    values = _values(user_id, wanted, window)
+    return Page(shape_of(tuple(values), only, backwards=window.backwards, as_lines=as_lines), values)
 
 
 def page_statement(page: Page) -> Select[Any]:
@@ -122,7 +144,7 @@ async def read_pages(database: Database, pages: Sequence[Page]) -> list[Any]:
     """
     shape = pages[0].shape
     values = [{**page.values, "place": place} for place, page in enumerate(pages)]
-    rows = await database.fetch_each(_prepared(shape), values)
+    rows = await database.fetch_each(shape.prepared, values)
     return _lines(shape, rows, len(pages)) if shape.as_lines else _orders(shape, rows, len(pages))
 
 
@@ -133,14 +155,14 @@ def can_write_lines(database: Database) -> bool:
 
 async def count(connection: AsyncConnection, user_id: int, wanted: OrderFilter) -> int:
     """How many of a guest's orders are wanted."""
-    values = dict(_values(user_id, wanted, None))
+    values = _values(user_id, wanted, None)
     statement = select(func.count()).select_from(_ORDERS).where(_ALIVE, *_conditions(tuple(values)))
     return int((await connection.execute(statement, values)).scalar_one())
 
 
 def _orders(shape: Shape, rows: Sequence[Sequence[Any]], number: int) -> list[list[Order]]:
     found = [list[Order]() for _ in range(number)]
-    make = _kind(shape.columns)._make
+    make = shape.make
     for row in rows:
         found[row[0]].append(make(row[1:]))
     for orders in found:
@@ -150,37 +172,15 @@ def _orders(shape: Shape, rows: Sequence[Sequence[Any]], number: int) -> list[li
 
 
 def _lines(shape: Shape, rows: Sequence[Sequence[str]], number: int) -> list[Lines | None]:
-    found = [list[list[str]]() for _ in range(number)]
-    width = len(shape.columns) + 1
-    broken = set[int]()
+    found = {str(place): list[list[str]]() for place in range(number)}
     for (line,) in rows:
         texts = line.split(SEPARATOR)
-        place = int(texts[0])
-        if len(texts) != width:
-            broken.add(place)
-        found[place].append(texts)
-    return [None if place in broken else Lines.of(shape.columns, lines) for place, lines in enumerate(found)]
+        found[texts[0]].append(texts)
+    return [Lines.of(shape.columns, lines) for lines in found.values()]
 
 
 def _id_of(order: Order) -> int:
     return order.id
-
-
-# Clients select what they like. Those of a product have a few lists, and for more than these there is always some work.
-@lru_cache(maxsize=16)
-def _columns(only: frozenset[str] | None) -> tuple[str, ...]:
-    # Who names something else than columns does not know what is needed.
-    return Order._fields if only is None or not only <= _COLUMNS else tuple(n for n in Order._fields if n in only)
-
-
-@lru_cache(maxsize=16)
-def _kind(columns: tuple[str, ...]) -> type[Order]:
-    return Order if columns == Order._fields else part(columns)
-
-
-@lru_cache(maxsize=128)
-def _prepared(shape: Shape) -> Prepared:
-    return Prepared("page", _statement(shape))
 
 
 def _statement(shape: Shape) -> Select[Any]:
@@ -206,24 +206,24 @@ def _line(place: ColumnElement[int], columns: Sequence[ColumnElement[Any]]) -> C
     return func.concat_ws(literal_column(f"'{SEPARATOR}'"), place, *texts, type_=String())
 
 
-def _values(user_id: int, wanted: OrderFilter, window: Window | None) -> Iterator[tuple[str, Any]]:
+def _values(user_id: int, wanted: OrderFilter, window: Window | None) -> dict[str, Any]:
     """What a page is asked for by, each under the name that it has in the statement."""
-    yield "user", user_id
+    values: dict[str, Any] = {"user": user_id}
     if window is not None:
-        yield "most", window.limit
+        values["most"] = window.limit
+        if window.after is not None:
+            values["after"] = window.after
+        if window.before is not None:
+            values["before"] = window.before
     if wanted.states is not None:
-        for number, state in enumerate(sorted(wanted.states)):
-            yield f"state{number}", state
+        values |= {f"state{number}": state for number, state in enumerate(sorted(wanted.states))}
         if not wanted.states:
-            yield "no_state", None
+            values["no_state"] = None
     if wanted.start_from is not None:
-        yield "start_from", wanted.start_from
+        values["start_from"] = wanted.start_from
     if wanted.start_to is not None:
-        yield "start_to", wanted.start_to
-    if window is not None and window.after is not None:
-        yield "after", window.after
-    if window is not None and window.before is not None:
-        yield "before", window.before
+        values["start_to"] = wanted.start_to
+    return values
 
 
 def _conditions(asked: tuple[str, ...]) -> Iterator[ColumnElement[bool]]:

@@ -198,7 +198,10 @@ def _statement(shape: Shape) -> Select[Any]:
 
 
 def _line(place: ColumnElement[int], columns: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
-    """One text of all: what the driver decodes then is one value a row, and not one for each column."""
+    """One text of all: what the driver decodes then is one value a row, and not one for each column.
+
+    MariaDB joins texts of several character sets, which an existing table may have; MySQL does not.
+    """
     texts = (
         as_ours(column) if isinstance(column.type, String) else func.ifnull(column, literal_column("''"))
         for column in columns

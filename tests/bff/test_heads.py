@@ -79,6 +79,7 @@ async def test_the_same_head_is_parsed_once_and_its_body_is_another(
         ([SENT[:-1], SENT[-1:]], 1, 1),
         ([SENT[:30], SENT[30:], SENT], 2, 1),
         ([b"\r\n" + SENT, SENT], 2, 2),
+        ([b"\r\n\r\n" + SENT, SENT], 2, 1),
     ],
 )
 async def test_what_comes_with_more_or_in_pieces_is_parsed(

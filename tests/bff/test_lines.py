@@ -15,6 +15,7 @@ from domain.order.lines import SEPARATOR
 from domain.order.page_repository import Page, page_of
 from tests.bff.client import ANN, Client
 from tests.bff.compared import SCHEMA
+from tests.conftest import NOW
 from tests.order.rows import ORDERS, add_rows, create_row
 from tests.order.test_hot_statements import random_row
 
@@ -81,6 +82,8 @@ async def rows(database: Database) -> None:
     """Orders of every kind, all of one guest."""
     random = Random(21)  # noqa: S311 -- nobody has to guess it
     ours = {"user_id": ANN}
+    # Its milliseconds are none, which the database writes all the same.
+    await add_rows(database, [create_row(user_id=ANN, close_at=NOW)])
     await add_rows(
         database, (random_row(random) | ours | {"food_price": random.choice((0, 7, 2**50))} for _ in range(80))
     )

@@ -151,6 +151,23 @@ class Database:
             DatabaseUnavailable: it can't be used.
             SQLAlchemyError: it refuses the statement.
         """
+        return await self.fetch_each(statement, [values])
+
+    async def fetch_each(self, statement: Prepared, values: Sequence[Mapping[str, Any]]) -> Sequence[Sequence[Any]]:
+        """Runs one statement that reads with each of these values, in one trip: `fetch`.
+
+        Args:
+            statement: which.
+            values: its parameters, by their names, as often as it is to be run.
+
+        Returns:
+            The rows of all, in no order. Those who want to know which are whose select something that says so.
+
+        Raises:
+            DatabaseBusy: as `fetch`.
+            DatabaseUnavailable: as `fetch`.
+            SQLAlchemyError: as `fetch`.
+        """
         engine = self.engine.sync_engine
         text = None if is_listened_to(engine) else statement.text(engine.dialect)
         if text is None:
@@ -180,8 +197,10 @@ class Database:
         await self.engine.dispose()
 
 
-async def _rows(connection: AsyncConnection, statement: Prepared, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-    return [*(await connection.execute(statement.statement, values)).all()]
+async def _rows(
+    connection: AsyncConnection, statement: Prepared, values: Sequence[Mapping[str, Any]]
+) -> Sequence[Sequence[Any]]:
+    return [row for each in values for row in await connection.execute(statement.statement, each)]
 
 
 @contextmanager

@@ -114,14 +114,17 @@ def is_listened_to(engine: Engine) -> bool:
     return bool(engine.echo or told.before_cursor_execute or told.after_cursor_execute or told.commit or told.rollback)
 
 
-async def select(engine: Engine, text: Text, values: Mapping[str, Any]) -> list[Row]:
-    """The rows of a statement.
+async def select(engine: Engine, text: Text, values: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """The rows of a statement, with each of these values.
 
     Raises:
         SQLAlchemyError: there is no connection free in time, it was lost, or the statement is refused.
     """
     async with Borrowed(engine) as connection:
-        rows = await connection.driver.select(text.filled(values, connection.driver.escape))
+        escape = connection.driver.escape
+        filled = [text.filled(each, escape) for each in values]
+        sql = filled[0] if len(filled) == 1 else f"({') UNION ALL ('.join(filled)})"
+        rows = await connection.driver.select(sql)
     return text.made(rows)
 
 

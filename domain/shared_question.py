@@ -1,7 +1,7 @@
 """Questions of many callers, asked together: what one question costs is mostly the asking, not the answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
@@ -19,11 +19,18 @@ class SharedQuestion(Generic[Q, A]):
     Args:
         ask: asks all of these, and returns an answer to each, in their order. What it raises, each caller is told.
         most: how many at once.
+        sort: of a question; only those of one sort are asked together.
     """
 
-    def __init__(self, ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], most: int) -> None:
+    def __init__(
+        self,
+        ask: Callable[[Sequence[Q]], Awaitable[Sequence[A]]],
+        most: int,
+        sort: Callable[[Q], Hashable] = lambda _: None,
+    ) -> None:
         self._ask = ask
         self._most = most
+        self._sort = sort
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
         self._asked: set[asyncio.Task[None]] = set()
 
@@ -41,10 +48,14 @@ class SharedQuestion(Generic[Q, A]):
 
     def _send(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for start in range(0, len(waiting), self._most):
-            task = asyncio.create_task(self._answer(waiting[start : start + self._most]))
-            self._asked.add(task)
-            task.add_done_callback(self._asked.discard)
+        sorts: dict[Hashable, list[tuple[Q, asyncio.Future[A]]]] = {}
+        for each in waiting:
+            sorts.setdefault(self._sort(each[0]), []).append(each)
+        for alike in sorts.values():
+            for start in range(0, len(alike), self._most):
+                task = asyncio.create_task(self._answer(alike[start : start + self._most]))
+                self._asked.add(task)
+                task.add_done_callback(self._asked.discard)
 
     async def _answer(self, waiting: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
         try:

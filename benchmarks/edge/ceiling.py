@@ -7,7 +7,7 @@ product's; an order placed is its row and its first step, with no key, no nights
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, date, datetime
 from functools import partial
@@ -21,15 +21,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bff.graph import ids
+from bff.graph import ids, texts
 from bff.identity.tokens import InvalidToken, Tokens, bearer
 from domain.columns import table_of
 from domain.database import Database
-from domain.order import numbers, pricing, repository
+from domain.order import numbers, page_repository, pricing, repository
+from domain.order.lines import Lines
 from domain.order.models import HomestayOrder, Order, OrderEvent
+from domain.order.page_repository import OrderFilter, Window, page_of
 from domain.order.payment_client import PaymentClient
 from domain.order.pricing import Stay
-from domain.order.repository import OrderFilter, Window
+from domain.order.service import PAGES_AT_ONCE
 from domain.order.states import PaymentStatus, TradeState
 from domain.order.travel_client import TravelClient
 from domain.shared_question import SharedQuestion
@@ -45,6 +47,8 @@ _LISTED: Final = frozenset(
         *("id", "create_time", "close_at", "order_total_price"),
     }
 )
+_NEWEST: Final = Window(limit=21)
+_STATES: Final = {str(state.value): state.name for state in TradeState}
 _ADD: Final = Statement(insert(table_of(HomestayOrder)))
 _ADD_STEP: Final = Statement(insert(table_of(OrderEvent)))
 _SHOWN: Final = frozenset({PaymentStatus.SUCCESS, PaymentStatus.REFUNDED})
@@ -76,6 +80,24 @@ def _listed(order: Order) -> dict[str, Any]:
         "createTime": _instant(order.create_time),
         "payBefore": _instant(order.pay_before),
         "orderTotalPrice": {"amount": _amount(order.order_total_price)},
+    }
+
+
+def _of_line(line: Sequence[str]) -> dict[str, Any]:
+    _, _, sn, homestay_id, title, cover, start, end, people, state, total, create_time, close_at = line
+    return {
+        "sn": sn,
+        "homestayId": homestay_id,
+        "title": title,
+        "cover": cover or None,
+        "tradeState": _STATES[state],
+        "liveStartDate": start,
+        "liveEndDate": end,
+        "nights": texts.NIGHTS[start, end],
+        "livePeopleNum": int(people),
+        "createTime": texts.instant(create_time),
+        "payBefore": texts.pay_before(state, close_at),
+        "orderTotalPrice": {"amount": texts.AMOUNTS[total]},
     }
 
 
@@ -119,6 +141,9 @@ class Ceiling:
         self._payments = payments
         self._rules = rules
         self._orders_wanted = SharedQuestion(partial(repository.read_several, database), repository.READ_AT_ONCE)
+        self._pages_wanted = SharedQuestion(
+            partial(page_repository.read_pages, database), PAGES_AT_ONCE, sort=lambda page: page.shape
+        )
         self.work: dict[str, Work] = {
             "Detail": self.detail,
             "List": self.page,
@@ -147,9 +172,14 @@ class Ceiling:
         }
 
     async def page(self, user_id: int, _: dict[str, Any]) -> dict[str, Any]:
-        """The newest orders."""
-        orders, info = await self._newest(user_id)
-        return {"userHomestayOrderList": {"nodes": [_listed(order) for order in orders], "pageInfo": info}}
+        """The newest orders, as the database writes them."""
+        found: Lines = await self._pages_wanted.ask(page_of(user_id, _EVERY, _NEWEST, _LISTED, as_lines=True))
+        lines = found.lines[:20]
+        info = {
+            "hasNextPage": len(found) > len(lines),
+            "endCursor": ids.cursor(found.id_at(len(lines) - 1)) if lines else None,
+        }
+        return {"userHomestayOrderList": {"nodes": [_of_line(line) for line in lines], "pageInfo": info}}
 
     async def live(self, user_id: int, _: dict[str, Any]) -> dict[str, Any]:
         """The newest orders, and each one's homestay, asked for once."""
@@ -166,8 +196,7 @@ class Ceiling:
         return {"userHomestayOrderList": {"nodes": nodes, "pageInfo": info}}
 
     async def _newest(self, user_id: int) -> tuple[list[Order], dict[str, Any]]:
-        window = Window(limit=21)
-        found = await repository.read_page(self._database, user_id, _EVERY, window, _LISTED)
+        found = await self._pages_wanted.ask(page_of(user_id, _EVERY, _NEWEST, _LISTED))
         orders = found[:20]
         return orders, {
             "hasNextPage": len(found) > len(orders),

@@ -1,7 +1,8 @@
 """What may be known of a type before any value of it is seen, and what is then left to look at in the value itself."""
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from types import MemberDescriptorType
 from typing import Any, Final, TypeAlias
 
@@ -15,6 +16,9 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 
 Resolve: TypeAlias = Callable[[Any, Info], Coroutine[Any, Any, Any]]
+
+# Of texts what stands in an answer. What is looked up costs less than what is called.
+Write: TypeAlias = Callable[..., Any] | Mapping[Any, Any]
 
 DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 CAST: Final = TYPE_CAST_ATTRIBUTE
@@ -31,11 +35,53 @@ PURE: Final = {"pure": True}
 PATH: Final = "path"
 # What a field's metadata says of the attributes that it reads of its object's own object, whatever else it does.
 READS: Final = "reads"
+# And of what it is where its object is a line of texts, see `bff.execution.lines`: `Written` or `Passed`.
+WRITTEN: Final = "written"
 # And of a field that fetches objects of a class which can do with less: the class. See `wanted`.
 FETCHES: Final = "fetches"
-_WANTED: Final = "wanted_attributes"
+_WANTED: Final = "wanted_of_objects"
 # With one of these a class decides itself what an attribute is, or is something else than an object of the schema.
 _WILFUL: Final = ("__getattr__", "__await__", "__aiter__")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A field that is made of the texts of its object's columns.
+
+    Attributes:
+        columns: which.
+        write: makes it, as it stands in the answer, or has it under the text, or under all of several; None where the
+            field's type says how. It raises where a text is wrong.
+        nullable: whether it is null where the first of the texts is empty.
+    """
+
+    columns: tuple[str, ...]
+    write: Write | None = None
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A field that is an object, made of the texts of the object that has it.
+
+    Attributes:
+        names: what the object's own fields call the columns that it is made of; empty where it has all, as they are.
+    """
+
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted of the objects that a field fetches.
+
+    Attributes:
+        attributes: those that are read.
+        as_lines: whether they may come as lines of texts.
+    """
+
+    attributes: frozenset[str]
+    as_lines: bool
 
 
 def strawberry_schema(schema: GraphQLSchema) -> Schema | None:
@@ -118,20 +164,27 @@ def reads(field: GraphQLField) -> frozenset[str] | None:
     return found if isinstance(found, frozenset) else None
 
 
+def written(field: GraphQLField) -> Written | Passed | None:
+    """What a field is where its object is a line of texts; None where it is not to be had of one."""
+    definition = field.extensions.get(DEFINITION)
+    found = definition.metadata.get(WRITTEN) if isinstance(definition, StrawberryField) else None
+    return found if isinstance(found, Written | Passed) else None
+
+
 def fetches(definition: StrawberryField) -> type | None:
     """The class whose objects a field fetches, where it can do with less than all of them."""
     found = definition.metadata.get(FETCHES)
     return found if isinstance(found, type) else None
 
 
-def want(info: Info, attributes: frozenset[str]) -> None:
-    """Tells a field that fetches objects what is read of them."""
-    setattr(info, _WANTED, attributes)
+def want(info: Info, wanted: Wanted) -> None:
+    """Tells a field that fetches objects what is wanted of them."""
+    setattr(info, _WANTED, wanted)
 
 
-def wanted(info: Info) -> frozenset[str] | None:
-    """What is read of the objects that a field fetches; None where that is not known, and may be anything."""
-    found: frozenset[str] | None = getattr(info, _WANTED, None)
+def wanted(info: Info) -> Wanted | None:
+    """What is wanted of the objects that a field fetches; None where that is not known, and may be anything."""
+    found: Wanted | None = getattr(info, _WANTED, None)
     return found
 
 

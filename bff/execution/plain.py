@@ -27,6 +27,7 @@ from graphql.execution.executor import Executor
 from graphql.type.scalars import GRAPHQL_MAX_INT, GRAPHQL_MIN_INT
 
 from bff.execution import facts
+from bff.execution.lines import LineFunctions, Lines, NoLines
 from bff.execution.source import Source
 
 # What a scalar of ours is made from and written as. None of them can be awaited, nor is an error.
@@ -99,7 +100,7 @@ class Writer(Source):
     """Writes the functions of selections."""
 
     def __init__(self, executor: Executor[Any]) -> None:
-        super().__init__({"Miss": Miss, "ATOMS": _ATOMS, "WRITTEN": _WRITTEN})
+        super().__init__({"Miss": Miss, "Lines": Lines, "ATOMS": _ATOMS, "WRITTEN": _WRITTEN})
         self._executor = executor
         self._depth = 0
         # Beginnings of paths that were read of the object at hand.
@@ -173,15 +174,29 @@ class Writer(Source):
                 members = self._constant(_members(type_))
                 return f"{members}[id({name})]"
             case GraphQLList():
-                self._guard(f"type({name}) is not list and type({name}) is not tuple")
-                with self.function("item") as item:
-                    self.line(f"return {self.value(type_.of_type, fields, 'v')}")
-                return f"[{item}(item) for item in {name}]"
+                return self._list(type_, fields, name)
             case GraphQLObjectType():
                 return self.object(type_, self._selected(type_, fields), name)
             case GraphQLInterfaceType():
                 return f"{self._interface(type_, fields)}[type({name})]({name})"
         raise NotPlain
+
+    def _list(self, type_: GraphQLList[Any], fields: FieldDetailsList, name: str) -> str:
+        with self.function("item") as item:
+            self.line(f"return {self.value(type_.of_type, fields, 'v')}")
+        items = f"[{item}(item) for item in {name}]"
+        try:
+            lines = self._constant(LineFunctions.of(self._executor, type_.of_type, fields))
+        except NoLines:
+            self._guard(f"type({name}) is not list and type({name}) is not tuple")
+            return items
+        result = self._new("l")
+        with self.block(f"if type({name}) is Lines:"):
+            self.line(f"{result} = {lines}.completed({name})")
+        with self.block("else:"):
+            self._guard(f"type({name}) is not list and type({name}) is not tuple")
+            self.line(f"{result} = {items}")
+        return result
 
     def _scalar(self, type_: GraphQLScalarType, name: str) -> str:
         if type_ in _SAME:

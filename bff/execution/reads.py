@@ -8,22 +8,25 @@ from typing import Any
 
 from graphql import (
     GraphQLInterfaceType,
+    GraphQLList,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLUnionType,
     get_named_type,
+    get_nullable_type,
 )
 from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.executor import Executor
 
 from bff.execution import facts
+from bff.execution.lines import LineFunctions, NoLines
 from bff.execution.waiting import Unknown
 
 
-def read_of(
+def wanted_of(
     executor: Executor[Any], type_: GraphQLOutputType, fields: FieldDetailsList, kind: type
-) -> frozenset[str] | None:
-    """What is read of objects of a class within a value; None where that is not known.
+) -> facts.Wanted | None:
+    """What is wanted of objects of a class within a value; None where that is not known.
 
     Args:
         executor: knows the document and its variables.
@@ -32,9 +35,35 @@ def read_of(
         kind: the class.
     """
     try:
-        return frozenset(_read(executor, type_, fields, kind))
+        attributes = frozenset(_read(executor, type_, fields, kind))
     except Unknown:
         return None
+    places = [*_lists(executor, type_, fields, kind)]
+    return facts.Wanted(attributes, as_lines=bool(places) and all(places))
+
+
+def _lists(executor: Executor[Any], type_: GraphQLOutputType, fields: FieldDetailsList, kind: type) -> Iterator[bool]:
+    """Of each place where there are objects of the class, whether they can come so."""
+    inner = get_nullable_type(type_)
+    if isinstance(inner, GraphQLList) and _has_lines(executor, inner.of_type, fields):
+        yield True
+        return
+    for possible in _possible(executor, type_):
+        if facts.class_of(possible) is kind:
+            yield False
+            return
+        for selected in executor.collect_subfields(possible, fields).grouped_field_set.values():
+            field = possible.fields.get(selected[0].node.name.value)
+            if field is not None:
+                yield from _lists(executor, field.type, selected, kind)
+
+
+def _has_lines(executor: Executor[Any], item_type: GraphQLOutputType, fields: FieldDetailsList) -> bool:
+    try:
+        LineFunctions.of(executor, item_type, fields)
+    except NoLines:
+        return False
+    return True
 
 
 def _read(executor: Executor[Any], type_: GraphQLOutputType, fields: FieldDetailsList, kind: type) -> Iterator[str]:

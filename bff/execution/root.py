@@ -17,7 +17,7 @@ from strawberry.types.field import StrawberryField
 
 from bff.execution import facts
 from bff.execution.arguments import Arguments
-from bff.execution.reads import read_of
+from bff.execution.reads import wanted_of
 from bff.execution.waiting import MISS, Complete, Place, Unknown, complete_of
 
 # A subscription has an answer for each event.
@@ -99,12 +99,12 @@ def root_of(executor: Executor[Any]) -> Root | None:
 
 def _infos(executor: Executor[Any], place: Place, schema: Schema, definition: StrawberryField) -> Callable[[Any], Info]:
     info_class, kind = schema.config.info_class, facts.fetches(definition)
-    attributes = None if kind is None else read_of(executor, place.field.type, place.selected, kind)
+    wanted = None if kind is None else wanted_of(executor, place.field.type, place.selected, kind)
 
     def make(raw: Any) -> Info:  # noqa: ANN401 -- graphql-core's
         info = info_class(_raw_info=raw, _field=definition)
-        if attributes is not None:
-            facts.want(info, attributes)
+        if wanted is not None:
+            facts.want(info, wanted)
         return info
 
     return make

@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import strawberry
 from strawberry.types.unset import UNSET
 
 from bff.execution import facts
-from bff.graph import ids
+from bff.execution.lines import Lines
+from bff.graph import ids, texts
 from bff.graph.types import HomestayOrder, Info, lazy
 from domain.errors import InvalidInput
-from domain.order.repository import OrderFilter, Window
+from domain.order.lines import Lines as OrderLines
+from domain.order.models import Order
+from domain.order.page_repository import OrderFilter, Window
 from domain.order.states import TradeState
 
 MAX_PAGE: Final = 100
@@ -56,16 +59,20 @@ class PageInfo:
 
 @strawberry.type(description="An order and its place in the list.")
 class HomestayOrderEdge:
-    cursor: str = lazy(lambda self: ids.cursor(self.place))
-    node: HomestayOrder
+    cursor: str = lazy(lambda self: ids.cursor(self.place), written=facts.Written(("id",), texts.cursor))
+    node: HomestayOrder = strawberry.field(metadata={facts.WRITTEN: facts.Passed({})})
     place: strawberry.Private[int]
+
+
+def _edges(nodes: list[HomestayOrder] | Lines) -> Any:  # noqa: ANN401 -- as the field says
+    if isinstance(nodes, Lines):
+        return Lines(HomestayOrderEdge, nodes.columns, nodes.lines, lambda: _edges([*nodes]))
+    return [HomestayOrderEdge(node=node, place=node.order.id) for node in nodes]
 
 
 @strawberry.type(description="One page of orders, newest first.")
 class HomestayOrderConnection:
-    edges: list[HomestayOrderEdge] = lazy(
-        lambda self: [HomestayOrderEdge(node=node, place=node.order.id) for node in self.nodes]
-    )
+    edges: list[HomestayOrderEdge] = lazy(lambda self: _edges(self.nodes))
     nodes: list[HomestayOrder] = strawberry.field(description="The nodes without their cursors.")
     page_info: PageInfo
     wanted: strawberry.Private[OrderFilter]
@@ -109,20 +116,43 @@ async def resolve_page(info: Info, arguments: PageArguments, wanted: OrderFilter
     """Reads one page, and one order more to know whether the list goes on."""
     window = arguments.window()
     further = Window(limit=window.limit + 1, after=window.after, before=window.before, backwards=window.backwards)
-    attributes = facts.wanted(info)
-    # The page's own cursors are made of ids.
-    only = None if attributes is None else attributes | {"id"}
-    found = await info.context.orders.page(info.context.user_id, wanted, further, only)
+    found = await _read(info, wanted, further)
     goes_on = len(found) > window.limit
     if goes_on:
-        found = found[1:] if window.backwards else found[:-1]
+        rest = slice(1, None) if window.backwards else slice(-1)
+        found = found[rest] if isinstance(found, list) else found.part(rest)
+    start, end = _ends(found) if found else (None, None)
     return HomestayOrderConnection(
-        nodes=[HomestayOrder.of(order) for order in found],
+        nodes=_nodes(found),
         page_info=PageInfo(
             has_next_page=window.before is not None if window.backwards else goes_on,
             has_previous_page=goes_on if window.backwards else window.after is not None,
-            start_cursor=ids.cursor(found[0].id) if found else None,
-            end_cursor=ids.cursor(found[-1].id) if found else None,
+            start_cursor=start,
+            end_cursor=end,
         ),
         wanted=wanted,
     )
+
+
+def _ends(found: list[Order] | OrderLines) -> tuple[str, str]:
+    """The cursors of the first and the last order."""
+    if isinstance(found, list):
+        return ids.cursor(found[0].id), ids.cursor(found[-1].id)
+    return ids.cursor(found.id_at(0)), ids.cursor(found.id_at(-1))
+
+
+async def _read(info: Info, wanted: OrderFilter, window: Window) -> list[Order] | OrderLines:
+    orders, user_id = info.context.orders, info.context.user_id
+    selected = facts.wanted(info)
+    if selected is None:
+        return await orders.page(user_id, wanted, window)
+    # The page's own cursors are made of ids.
+    only = selected.attributes | {"id"}
+    lines = await orders.lines(user_id, wanted, window, only) if selected.as_lines else None
+    return await orders.page(user_id, wanted, window, only) if lines is None else lines
+
+
+def _nodes(found: list[Order] | OrderLines) -> Any:  # noqa: ANN401 -- as the field says
+    if isinstance(found, list):
+        return [HomestayOrder.of(order) for order in found]
+    return Lines(HomestayOrder, found.columns, found.lines, lambda: map(HomestayOrder.of, found.orders()))

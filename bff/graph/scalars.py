@@ -59,7 +59,12 @@ def _parse_integer(value: object) -> int:
     return number
 
 
-def _write_integer(value: int) -> int:
+def write_integer(value: int) -> int:
+    """A BigInt as it stands in an answer.
+
+    Raises:
+        ValueError: a client would round it.
+    """
     if abs(value) > _MAX_EXACT:
         raise ValueError("a BigInt above 2^53-1 would be rounded by the client")
     return value
@@ -81,7 +86,7 @@ SCALARS: Final[dict[Any, ScalarDefinition]] = {
     BigInt: strawberry.scalar(
         name="BigInt",
         description="Signed 64-bit integer, as a JSON number up to 2^53-1 and accepted as number or string.",
-        serialize=_write_integer,
+        serialize=write_integer,
         parse_value=_parse_integer,
     ),
 }

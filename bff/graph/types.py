@@ -14,7 +14,7 @@ import strawberry
 import bff.graph.enums  # noqa: F401 -- makes the domain's enums GraphQL enums
 from bff.context import RequestContext
 from bff.execution import facts
-from bff.graph import ids
+from bff.graph import ids, texts
 from bff.graph.scalars import BigInt
 from domain.money import Fen
 from domain.order import nights, ports
@@ -24,42 +24,65 @@ from domain.order.states import CloseReason, PaymentStatus, SaleUnit, TradeState
 
 Info: TypeAlias = strawberry.Info[RequestContext, None]
 
+# What a price calls the column that it is made of.
+_FEN: Final = "fen"
 _ID: Final = "Opaque, unique over all types, stable."
 
 
-def lazy(read: Callable[[Any], Any], description: str | None = None, *, reads: Iterable[str] = ()) -> Any:  # noqa: ANN401 -- as the field says
+def lazy(
+    read: Callable[[Any], Any],
+    description: str | None = None,
+    *,
+    reads: Iterable[str] = (),
+    written: facts.Written | facts.Passed | None = None,
+) -> Any:  # noqa: ANN401 -- as the field says
     """A field that `read` makes of its object when it is selected; it does nothing else, and may be called twice.
 
     Args:
         read: makes it.
         description: of the field.
         reads: all that it reads of the domain's object, where that is an order.
+        written: the same of an order that is a line of texts.
     """
     # The executor wants to see that the object is all that it takes.
-    return strawberry.field(resolver=read, description=description, metadata=facts.PURE | _reading(reads))
+    metadata = facts.PURE | _reading(reads) | ({facts.WRITTEN: written} if written else {})
+    return strawberry.field(resolver=read, description=description, metadata=metadata)
 
 
-def read(path: str, description: str | None = None, *, reads: Iterable[str] = ()) -> Any:  # noqa: ANN401 -- as the field says
+def read(
+    path: str,
+    description: str | None = None,
+    *,
+    reads: Iterable[str] = (),
+    written: facts.Write | None = None,
+) -> Any:  # noqa: ANN401 -- as the field says
     """A field that is an attribute of the object's own object, e.g. `order.title`: `lazy`, without a call.
 
     Args:
         path: the attributes that lead to it.
         description: of the field.
         reads: as with `lazy`, where the attribute itself is worked out of others.
+        written: makes it of the texts of what it reads; None where its type says how.
     """
     get = attrgetter(path)
 
     def value(self: Any) -> Any:  # noqa: ANN401 -- as the field says
         return get(self)
 
-    metadata = facts.PURE | {facts.PATH: path} | _reading(reads or path.split(".")[1:2])
-    return strawberry.field(resolver=value, description=description, metadata=metadata)
+    columns = tuple(reads or path.split(".")[1:2])
+    made = {facts.PATH: path, facts.WRITTEN: facts.Written(columns, written)}
+    return strawberry.field(resolver=value, description=description, metadata=facts.PURE | made | _reading(columns))
 
 
 def _reading(attributes: Iterable[str]) -> dict[str, frozenset[str]]:
     """The metadata of a field that reads these and no others; of one that says nothing, nothing is known."""
     found = frozenset(attributes)
     return {facts.READS: found} if found else {}
+
+
+def _of_fen(write: facts.Write) -> dict[str, facts.Written]:
+    """The metadata of a price's field: what it is where the price is a text."""
+    return {facts.WRITTEN: facts.Written((_FEN,), write)}
 
 
 @strawberry.interface(description="An object with a global id.")
@@ -73,11 +96,15 @@ class Node:
     )
 )
 class Money:
-    amount_minor: BigInt = strawberry.field(description="Integer count of the currency's smallest unit (fen for CNY).")
-    currency: str = strawberry.field(description="ISO 4217.")
+    amount_minor: BigInt = strawberry.field(
+        description="Integer count of the currency's smallest unit (fen for CNY).",
+        metadata=_of_fen(texts.amount_minor),
+    )
+    currency: str = strawberry.field(description="ISO 4217.", metadata=_of_fen(lambda _: "CNY"))
 
     @strawberry.field(
-        description="Exact decimal string in major units, e.g. `899.00`; never a float.", metadata=facts.PURE
+        description="Exact decimal string in major units, e.g. `899.00`; never a float.",
+        metadata=facts.PURE | _of_fen(texts.AMOUNTS),
     )
     def amount(self) -> str:
         return f"{self.amount_minor // 100}.{self.amount_minor % 100:02}"
@@ -176,25 +203,34 @@ class OrderEvent:
 
 def _price(name: str) -> Any:  # noqa: ANN401 -- as the field says
     get = attrgetter(f"order.{name}")
-    return lazy(lambda self: Money.of(get(self)), reads=[name])
+    return lazy(lambda self: Money.of(get(self)), reads=[name], written=facts.Passed({_FEN: name}))
 
 
 @strawberry.type(description="An order for a homestay; prices and texts are the snapshot of the moment it was made.")
 class HomestayOrder(Node):
-    id: strawberry.ID = lazy(lambda self: ids.global_id(ids.ORDER, self.order.sn), _ID, reads=["sn"])
+    id: strawberry.ID = lazy(
+        lambda self: ids.global_id(ids.ORDER, self.order.sn),
+        _ID,
+        reads=["sn"],
+        written=facts.Written(("sn",), texts.order_id),
+    )
     sn: strawberry.ID = read("order.sn", "Order number shown to people; unguessable.")
-    homestay_id: strawberry.ID = lazy(lambda self: str(self.order.homestay_id), reads=["homestay_id"])
+    homestay_id: strawberry.ID = lazy(
+        lambda self: str(self.order.homestay_id), reads=["homestay_id"], written=facts.Written(("homestay_id",))
+    )
     title: str = read("order.title")
     sub_title: str = read("order.sub_title")
-    cover: str | None = lazy(lambda self: self.order.cover or None, reads=["cover"])
+    cover: str | None = lazy(
+        lambda self: self.order.cover or None, reads=["cover"], written=facts.Written(("cover",), nullable=True)
+    )
     info: str = read("order.info")
     food_info: str = read("order.food_info")
     sale_unit: SaleUnit = read("order.row_type")
     people_num: int = read("order.people_num")
     live_people_num: int = read("order.live_people_num")
-    live_start_date: date = read("order.live_start_date")
-    live_end_date: date = read("order.live_end_date")
-    nights: int = read("order.nights", reads=DERIVED["nights"])
+    live_start_date: date = read("order.live_start_date", written=texts.DAYS)
+    live_end_date: date = read("order.live_end_date", written=texts.DAYS)
+    nights: int = read("order.nights", reads=DERIVED["nights"], written=texts.NIGHTS)
     need_food: bool = read("order.need_food")
     homestay_price: Money = _price("homestay_price")
     market_homestay_price: Money = _price("market_homestay_price")
@@ -204,13 +240,19 @@ class HomestayOrder(Node):
     order_total_price: Money = _price("order_total_price")
     trade_state: TradeState = read("order.trade_state")
     close_reason: CloseReason | None = read("order.close_reason")
-    trade_code: str | None = read("order.shown_code", "Check-in code; null until paid.", reads=DERIVED["shown_code"])
+    trade_code: str | None = read(
+        "order.shown_code",
+        "Check-in code; null until paid.",
+        reads=DERIVED["shown_code"],
+        written=texts.shown_code,
+    )
     remark: str = read("order.remark")
-    create_time: datetime = read("order.create_time")
+    create_time: datetime = read("order.create_time", written=texts.instant)
     pay_before: datetime | None = read(
         "order.pay_before",
         "When an unpaid order closes; null once it is no longer WAIT_PAY.",
         reads=DERIVED["pay_before"],
+        written=texts.pay_before,
     )
     order: strawberry.Private[Order]
 

@@ -22,6 +22,7 @@ from bff.http import request_id, security_headers
 from bff.http.admission import Places, refused_for_overload
 from bff.http.endpoint import Endpoint
 from bff.http.guards import COMPRESSED_FROM, COMPRESSION, told_to_pages
+from bff.http.heads import Heads
 from bff.http.reply import Reply, sorry
 from bff.http.request_body import MAX_BODY
 
@@ -55,6 +56,9 @@ class Application(Starlette):
 class Straight:
     """The straight way.
 
+    Attributes:
+        heads: of requests that came before, on whichever connection.
+
     Args:
         endpoint: answers operations.
         places: of requests that are worked on.
@@ -63,6 +67,7 @@ class Straight:
     """
 
     def __init__(self, endpoint: Endpoint, places: Places, *, origins: Sequence[str], production: bool) -> None:
+        self.heads = Heads()
         self._endpoint = endpoint
         self._places = places
         headers = [*security_headers.written(production=production), (request_id.HEADER, b"")]

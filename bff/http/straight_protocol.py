@@ -5,8 +5,10 @@ unusual, is uvicorn's: it reads the same head again, and what there is of a body
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
 
+from bff.http.heads import Head
 from bff.http.protocol import PatientProtocol
 from bff.http.straight import PATH, Application, Straight, is_usual
 from domain import tracing
@@ -14,6 +16,7 @@ from domain import tracing
 # Seconds that the body of a request may come after its head. Many clients send it by itself, but at once.
 BODY_WITHIN: Final = 0.5
 
+_HEAD_ENDS: Final = b"\r\n\r\n"
 _CLOSE: Final = b"connection: close\r\n\r\n"
 
 
@@ -27,12 +30,40 @@ class StraightProtocol(PatientProtocol):
         # A request whose body is on its way.
         self._coming: _Request | None = None
         self._late: asyncio.TimerHandle | None = None
+        # Whether the parser is within a message.
+        self._is_within = False
 
     def data_received(self, data: bytes) -> None:
+        """Takes a request whose head came before as that one, and has any other one parsed."""
+        if self._is_within or self._straight is None:
+            self._parse(data)
+            return
+        end = data.find(_HEAD_ENDS) + len(_HEAD_ENDS)
+        head = self._straight.heads.get(data[:end])
+        if head is not None and len(data) == end + head.body_size and self._is_free and not self.transport.is_closing():
+            self._resting_since = None
+            self._has_a_head()
+            self._begin(_Request(self._straight, head.headers, keep_alive=head.keep_alive), data[end:])
+            return
+        before: object = self.cycle
+        self._parse(data)
+        request: object = self.cycle
+        # It was all that came, and nothing of it is unusual.
+        if isinstance(request, _Request) and request is not before and not self._is_within:
+            head = Head(request.headers, request.keep_alive, int(request.headers.get(b"content-length", b"0")))
+            if len(data) == end + head.body_size:
+                self._straight.heads.add(data[:end], head)
+
+    def _parse(self, data: bytes) -> None:
         """Begins to wait for a body that did not come with its head."""
         super().data_received(data)
         if self._coming is not None and self._late is None:
             self._late = self.loop.call_later(BODY_WITHIN, self._take_the_long_way)
+
+    def on_message_begin(self) -> None:
+        """Has the first of a request."""
+        self._is_within = True
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Has the head of a request, and decides on its way."""
@@ -52,16 +83,20 @@ class StraightProtocol(PatientProtocol):
 
     def on_message_complete(self) -> None:
         """Has all of a request."""
+        self._is_within = False
         request = self._coming
         if request is None:
             super().on_message_complete()
             return
         self._forget_what_comes()
+        self._begin(request, b"".join(request.body))
+
+    def _begin(self, request: "_Request", body: bytes) -> None:
         # In uvicorn's place for what is under way: it asks whether that is done, and tells it when the client is gone.
         self.cycle = request  # type: ignore[assignment]
         if self._stopping:
             request.keep_alive = False
-        task = self.loop.create_task(self._answer(request))
+        task = self.loop.create_task(self._answer(request, body))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
@@ -75,8 +110,8 @@ class StraightProtocol(PatientProtocol):
         self._take_the_long_way()
         super().shutdown()
 
-    async def _answer(self, request: "_Request") -> None:
-        line, headers, body = await request.straight.answer(request.headers, b"".join(request.body))
+    async def _answer(self, request: "_Request", asked: bytes) -> None:
+        line, headers, body = await request.straight.answer(request.headers, asked)
         if self.flow.write_paused and not request.disconnected:
             await self.flow.drain()
         if request.disconnected:
@@ -150,7 +185,7 @@ class _Request:
 
     message_event: Final = _Gone()
 
-    def __init__(self, straight: Straight, headers: dict[bytes, bytes], *, keep_alive: bool) -> None:
+    def __init__(self, straight: Straight, headers: Mapping[bytes, bytes], *, keep_alive: bool) -> None:
         self.straight = straight
         self.headers = headers
         self.body: list[bytes] = []

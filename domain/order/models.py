@@ -244,8 +244,8 @@ class Order(NamedTuple):
 # What an order works out, and of which columns.
 DERIVED: Final = {
     "nights": ("live_start_date", "live_end_date"),
-    "pay_before": ("close_at", "trade_state"),
-    "shown_code": ("trade_code", "trade_state"),
+    "pay_before": ("trade_state", "close_at"),
+    "shown_code": ("trade_state", "trade_code"),
 }
 
 

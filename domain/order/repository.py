@@ -5,14 +5,12 @@ it is known again, so that it is neither put together nor looked through each ti
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import date, datetime
-from functools import cache, lru_cache
+from dataclasses import fields
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
-    Integer,
     Select,
     and_,
     bindparam,
@@ -29,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.columns import table_of
 from domain.database import Database
-from domain.order.models import Event, HomestayOrder, Order, OrderEvent, OrderRefund, part
+from domain.order.models import Event, HomestayOrder, Order, OrderEvent, OrderRefund
 from domain.order.ports import Payment
 from domain.order.states import CloseReason, TradeState
 from domain.prepared import Prepared
@@ -41,42 +39,11 @@ _ORDER_COLUMNS: Final = [_ORDERS.c[name] for name in Order._fields]
 _EVENT_COLUMNS: Final = [_EVENTS.c[field.name] for field in fields(Event)]
 _ALIVE: Final = _ORDERS.c.del_state == 0
 
-# A guest's list is in the order of the primary key. MariaDB walks along that, passing over all other guests' orders,
-# where it takes this guest's for near: those of a guest with many, also after a cursor that nobody gave out. The
-# guest's own index may have any name; the key's is PRIMARY everywhere.
-_NOT_ALONG_ALL: Final = "IGNORE INDEX (PRIMARY)"
-
 _FIND: Final = select(*_ORDER_COLUMNS).where(_ORDERS.c.sn == bindparam("sn"), _ALIVE)
 _FIND_OF_GUEST: Final = _FIND.where(_ORDERS.c.user_id == bindparam("user_id"))
 _STEPS: Final = (
     select(*_EVENT_COLUMNS).where(_EVENTS.c.order_sn.in_(bindparam("sns", expanding=True))).order_by(_EVENTS.c.id)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class OrderFilter:
-    """Which of a guest's orders are wanted; None filters nothing, an empty set matches nothing."""
-
-    states: frozenset[TradeState] | None = None
-    start_from: date | None = None
-    start_to: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A piece of a list that runs from the newest order to the oldest.
-
-    Attributes:
-        limit: rows wanted.
-        after: only orders older than the one with this id.
-        before: only orders newer than the one with this id.
-        backwards: count `limit` from the oldest end instead of the newest.
-    """
-
-    limit: int
-    after: int | None = None
-    before: int | None = None
-    backwards: bool = False
 
 
 async def find(connection: AsyncConnection, sn: str, *, user_id: int | None = None) -> Order | None:
@@ -135,26 +102,6 @@ async def standing(
         _ORDERS.c.sn.in_(sns), _ALIVE
     )
     return {sn: (state, bool(due), close_at) for sn, state, due, close_at in await connection.execute(statement)}
-
-
-def page_statement(user_id: int, wanted: OrderFilter, window: Window) -> Select[Any]:
-    """The statement of `page`, so that a test can ask the database how it would run it."""
-    values = _page_values(user_id, wanted, window)
-    return _page_statement(tuple(values), backwards=window.backwards).params(values)
-
-
-async def page(connection: AsyncConnection, user_id: int, wanted: OrderFilter, window: Window) -> list[Order]:
-    """A piece of a guest's list, newest first whichever end it was counted from."""
-    values = _page_values(user_id, wanted, window)
-    statement = _page_statement(tuple(values), backwards=window.backwards)
-    orders = [_order(row) for row in (await connection.execute(statement, values)).all()]
-    return orders[::-1] if window.backwards else orders
-
-
-async def count(connection: AsyncConnection, user_id: int, wanted: OrderFilter) -> int:
-    """How many of a guest's orders are wanted."""
-    statement = _matching(select(func.count()).select_from(_ORDERS), user_id, wanted)
-    return int((await connection.execute(statement)).scalar_one())
 
 
 async def events(connection: AsyncConnection, sns: Sequence[str]) -> list[Event]:
@@ -286,100 +233,6 @@ async def mark_refunded(connection: AsyncConnection, payment_sn: str, sql_now: C
         .values(refunded_at=sql_now)
     )
     return done.rowcount > 0
-
-
-async def read_page(
-    database: Database, user_id: int, wanted: OrderFilter, window: Window, only: frozenset[str] | None = None
-) -> list[Order]:
-    """A piece of a guest's list, in a transaction of its own: `page`, for those who only look.
-
-    Args:
-        database: to be asked.
-        user_id: the guest.
-        wanted: which of the guest's orders.
-        window: which piece.
-        only: the columns that the orders must have, see `models.part`; None where they are to be whole.
-    """
-    values = _page_values(user_id, wanted, window)
-    pages = _WHOLE if only is None else _pages(only)
-    rows = await database.fetch(pages.prepared(tuple(values), backwards=window.backwards), values)
-    orders = [*map(pages.order, rows)]
-    return orders[::-1] if window.backwards else orders
-
-
-class _Pages:
-    """Pages of orders with these columns, in each way in which they are asked for."""
-
-    def __init__(self, kind: type[Order]) -> None:
-        self.order = kind._make
-        self._columns = kind._fields
-        self._prepared: dict[tuple[tuple[str, ...], bool], Prepared] = {}
-
-    def prepared(self, asked: tuple[str, ...], *, backwards: bool) -> Prepared:
-        """The statement; there are a few dozen."""
-        found = self._prepared.get((asked, backwards))
-        if found is None:
-            statement = _page_statement(asked, self._columns, backwards=backwards)
-            found = self._prepared[asked, backwards] = Prepared("page", statement)
-        return found
-
-
-_COLUMNS: Final = frozenset(Order._fields)
-_WHOLE: Final = _Pages(Order)
-
-
-# Clients select what they like. Those of a product have a few lists, and for more than these there is always some work.
-@lru_cache(maxsize=16)
-def _pages(only: frozenset[str]) -> _Pages:
-    # Who names something else than columns does not know what is needed.
-    return _Pages(part([name for name in Order._fields if name in only])) if only <= _COLUMNS else _WHOLE
-
-
-def _page_values(user_id: int, wanted: OrderFilter, window: Window) -> dict[str, Any]:
-    """What a page is asked for by, each under the name that it has in the statement."""
-    values = {
-        "user": user_id,
-        "most": window.limit,
-        "states": None if wanted.states is None else sorted(wanted.states),
-        "start_from": wanted.start_from,
-        "start_to": wanted.start_to,
-        "after": window.after,
-        "before": window.before,
-    }
-    return {name: value for name, value in values.items() if value is not None}
-
-
-@cache  # as many as there are ways to ask: a few dozen
-def _page_statement(
-    asked: tuple[str, ...], columns: tuple[str, ...] = Order._fields, *, backwards: bool
-) -> Select[Any]:
-    conditions = {
-        "user": _ORDERS.c.user_id == bindparam("user"),
-        "states": _ORDERS.c.trade_state.in_(bindparam("states", expanding=True)),
-        "start_from": _ORDERS.c.live_start_date >= bindparam("start_from"),
-        "start_to": _ORDERS.c.live_start_date <= bindparam("start_to"),
-        "after": _ORDERS.c.id < bindparam("after"),
-        "before": _ORDERS.c.id > bindparam("before"),
-    }
-    return (
-        select(*(_ORDERS.c[name] for name in columns))
-        .with_hint(_ORDERS, _NOT_ALONG_ALL, "mysql")
-        .with_hint(_ORDERS, _NOT_ALONG_ALL, "mariadb")
-        .where(_ALIVE, *(condition for name, condition in conditions.items() if name in asked))
-        .order_by(_ORDERS.c.id.asc() if backwards else _ORDERS.c.id.desc())
-        .limit(bindparam("most", type_=Integer()))
-    )
-
-
-def _matching(statement: Select[Any], user_id: int, wanted: OrderFilter) -> Select[Any]:
-    statement = statement.where(_ORDERS.c.user_id == user_id, _ALIVE)
-    if wanted.states is not None:
-        statement = statement.where(_ORDERS.c.trade_state.in_(sorted(wanted.states)))
-    if wanted.start_from is not None:
-        statement = statement.where(_ORDERS.c.live_start_date >= wanted.start_from)
-    if wanted.start_to is not None:
-        statement = statement.where(_ORDERS.c.live_start_date <= wanted.start_to)
-    return statement
 
 
 def _order(row: Sequence[Any]) -> Order:

@@ -11,8 +11,8 @@ from domain.errors import InvalidInput, OrderNotFound
 from domain.order import states
 from domain.order.closing import Closing
 from domain.order.models import Order
+from domain.order.page_repository import OrderFilter, Window
 from domain.order.pricing import Stay
-from domain.order.repository import OrderFilter, Window
 from domain.order.service import Orders
 from domain.order.stays import Stays
 from proto import order_pb2, order_pb2_grpc

@@ -8,23 +8,24 @@ from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import fields
 from datetime import date
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from domain.clock import Clock
 from domain.database import Database
 from domain.errors import InvalidTransition, OrderNotFound
-from domain.order import night_repository, pricing, repository, states
+from domain.order import night_repository, page_repository, pricing, repository, states
 from domain.order.closing import Closing
 from domain.order.idempotency import Idempotency, Key
+from domain.order.lines import Lines
 from domain.order.models import Event, Order
 from domain.order.night_repository import Range
 from domain.order.nights import Taken
+from domain.order.page_repository import OrderFilter, Page, Window, page_of
 from domain.order.placing import Placed, Placing
 from domain.order.ports import CloseTimer, FairUse, Found, Payment, Payments, Travel
 from domain.order.pricing import Offer, Rules, Stay
-from domain.order.repository import OrderFilter, Window
 from domain.order.settling import Settling
 from domain.order.shown_homestays import ShownHomestays
 from domain.order.states import CloseReason, PaymentStatus, TradeState
@@ -32,6 +33,10 @@ from domain.shared_question import SharedQuestion
 
 log = structlog.get_logger(__name__)
 
+# Orders of a page up to which it is read with others', and pages that are read so at once: a longer one would keep all
+# of them waiting.
+SHARED_UP_TO: Final = 31
+PAGES_AT_ONCE: Final = 16
 _STAY: Final = tuple(field.name for field in fields(Stay))
 
 
@@ -67,6 +72,9 @@ class Orders:
         self._idempotency = idempotency
         self._fair_use = fair_use
         self._orders_wanted = SharedQuestion(partial(repository.read_several, database), repository.READ_AT_ONCE)
+        self._pages_wanted = SharedQuestion(
+            partial(page_repository.read_pages, database), PAGES_AT_ONCE, sort=lambda page: page.shape
+        )
 
     async def homestays(self, homestay_ids: Sequence[int]) -> list[Found]:
         """Homestays to be shown, as they were some seconds ago at most.
@@ -162,11 +170,24 @@ class Orders:
             window: which piece.
             only: the columns that the orders must have; None where they are to be whole.
         """
-        return await repository.read_page(self._database, user_id, wanted, window, only)
+        found: list[Order] = await self._page(page_of(user_id, wanted, window, only))
+        return found
+
+    async def lines(self, user_id: int, wanted: OrderFilter, window: Window, only: frozenset[str]) -> Lines | None:
+        """The same as lines of texts; None where it has to be read as orders."""
+        if not page_repository.can_write_lines(self._database):
+            return None
+        found: Lines | None = await self._page(page_of(user_id, wanted, window, only, as_lines=True))
+        return found
+
+    async def _page(self, page: Page) -> Any:  # noqa: ANN401 -- as the page says
+        if page.values["most"] > SHARED_UP_TO:
+            return (await page_repository.read_pages(self._database, [page]))[0]
+        return await self._pages_wanted.ask(page)
 
     async def count(self, user_id: int, wanted: OrderFilter) -> int:
         """How many of the guest's orders are wanted."""
-        return await self._database.read(lambda connection: repository.count(connection, user_id, wanted))
+        return await self._database.read(lambda connection: page_repository.count(connection, user_id, wanted))
 
     async def history(self, sns: list[str]) -> list[Event]:
         """The steps of these orders, oldest first. The caller has shown that they are the guest's."""

@@ -13,10 +13,10 @@ from domain.money import Fen
 from domain.order.models import Event, Order, part
 from domain.order.night_repository import Range
 from domain.order.nights import Taken
+from domain.order.page_repository import OrderFilter, Window
 from domain.order.placing import Placed
 from domain.order.ports import Homestay, Payment
 from domain.order.pricing import Stay
-from domain.order.repository import OrderFilter, Window
 from domain.order.states import CloseReason, PaymentStatus, SaleUnit, TradeState
 from tests.factories import create_homestay
 
@@ -131,6 +131,9 @@ class StandIn:
             kind = part(sorted(only))
             page = [kind._make(getattr(order, name) for name in kind._fields) for order in page]
         return await self._answer("page", window.limit, page)
+
+    async def lines(self, user_id: int, wanted: OrderFilter, window: Window, only: frozenset[str]) -> None:
+        """Here there is no database that could write them."""
 
     async def count(self, user_id: int, wanted: OrderFilter) -> int:  # noqa: ARG002 -- the use case's signature
         return await self._answer("count", None, self.orders)

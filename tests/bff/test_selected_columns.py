@@ -11,7 +11,7 @@ from bff.execution.again import Known
 from bff.graph import schema, types
 from domain.database import Database
 from domain.order.models import Order
-from domain.order.repository import OrderFilter, Window, read_page
+from domain.order.page_repository import OrderFilter, Window, page_of, read_pages
 from tests.bff.client import ANN, Client, any_database
 from tests.bff.compared import SCHEMA, fresh_executor
 from tests.bff.stand_in import STATES, StandIn, context_of
@@ -80,10 +80,10 @@ async def test_what_is_not_planned_is_whole() -> None:
 @any_database
 async def test_a_page_has_these_columns_and_no_others(client: Client, database: Database) -> None:
     await client.place()
-    (whole,) = await read_page(database, ANN, ALL, Window(limit=5))
+    ((whole,),) = await read_pages(database, [page_of(ANN, ALL, Window(limit=5))])
     only = frozenset({"id", "title", "live_start_date", "trade_state", "close_at", "need_food"})
     for _ in range(2):
-        (found,) = await read_page(database, ANN, ALL, Window(limit=5), only)
+        ((found,),) = await read_pages(database, [page_of(ANN, ALL, Window(limit=5), only)])
         assert found == tuple(getattr(whole, name) for name in Order._fields if name in only)
         assert (found.title, found.pay_before) == (whole.title, whole.pay_before)
         assert found.close_at is not None
@@ -96,7 +96,7 @@ async def test_a_page_has_these_columns_and_no_others(client: Client, database: 
 @any_database
 async def test_who_wants_something_that_is_no_column_gets_all(client: Client, database: Database) -> None:
     await client.place()
-    (found,) = await read_page(database, ANN, ALL, Window(limit=5), frozenset({"id", "nights"}))
+    ((found,),) = await read_pages(database, [page_of(ANN, ALL, Window(limit=5), frozenset({"id", "nights"}))])
     assert isinstance(found, Order)
 
 

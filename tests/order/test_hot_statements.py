@@ -11,7 +11,8 @@ from domain.columns import table_of
 from domain.database import Database
 from domain.order import repository
 from domain.order.models import Event, Order, OrderEvent
-from domain.order.repository import OrderFilter, Window
+from domain.order.page_repository import OrderFilter, Window, read_pages
+from domain.order.page_repository import page_of as page_wanted
 from domain.order.states import CloseReason, SaleUnit, TradeState
 from tests.conftest import NOW
 from tests.order.rows import ORDERS, add, create_row
@@ -68,7 +69,9 @@ async def steps_of(database: Database, sns: list[str]) -> list[Event]:
 
 
 async def page_of(database: Database, user_id: int, wanted: OrderFilter, window: Window) -> list[Order]:
-    return await database.read(lambda connection: repository.page(connection, user_id, wanted, window))
+    page: list[Order]
+    (page,) = await read_pages(database, [page_wanted(user_id, wanted, window)])
+    return page
 
 
 def orders_where(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:

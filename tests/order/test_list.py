@@ -8,7 +8,7 @@ import pytest
 
 from domain.database import Database
 from domain.order.models import Order
-from domain.order.repository import OrderFilter, Window
+from domain.order.page_repository import OrderFilter, Window
 from domain.order.service import Orders
 from domain.order.states import TradeState
 from tests.order.rows import GUEST, ORDERS, add_order, add_rows, change, create_row, stored

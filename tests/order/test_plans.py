@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.columns import utc_now
 from domain.database import Database
-from domain.order.repository import OrderFilter, Window, overdue_statement, page_statement
+from domain.order.page_repository import OrderFilter, Window, page_of, page_statement
+from domain.order.repository import overdue_statement
 from domain.order.states import TradeState
 from tests.conftest import NOW
 from tests.order.rows import GUEST, ORDERS, add_rows, create_row
@@ -81,14 +82,14 @@ async def windows(database: Database) -> list[Window]:
 
 async def test_a_guests_list_is_read_along_its_index(full: Database) -> None:
     for window in await windows(full):
-        assert await plan(full, page_statement(GUEST, OrderFilter(), window)) == ({BY_USER}, ""), window
+        assert await plan(full, page_statement(page_of(GUEST, OrderFilter(), window))) == ({BY_USER}, ""), window
 
 
 async def test_a_list_of_one_state_is_read_along_its_index(full: Database) -> None:
     for window in await windows(full):
         for state in TradeState:
             wanted = OrderFilter(states=frozenset({state}))
-            index, vain = await plan(full, page_statement(GUEST, wanted, window))
+            index, vain = await plan(full, page_statement(page_of(GUEST, wanted, window)))
             assert vain == "", (state, window)
             # Where most of a guest's orders are wanted, one index is as good as the other.
             assert index == {BY_USER_AND_STATE} or (index == {BY_USER} and state is COMMON), (state, window)
@@ -98,7 +99,7 @@ async def test_a_list_of_several_states_is_read_along_an_index(full: Database) -
     for state in (COMMON, TradeState.WAIT_PAY):
         wanted = OrderFilter(states=frozenset({state, TradeState.WAIT_USE}))
         for window in await windows(full):
-            index, vain = await plan(full, page_statement(GUEST, wanted, window))
+            index, vain = await plan(full, page_statement(page_of(GUEST, wanted, window)))
             assert index in ({BY_USER}, {BY_USER_AND_STATE}), (state, window)
             # To sort a guest's few orders may cost less than to pass over the others.
             assert vain in {"", "filesort", "USE TEMP B-TREE FOR ORDER BY"}, (state, window)
@@ -165,7 +166,7 @@ def most(wanted: OrderFilter, own: int) -> int:
 @pytest.mark.parametrize(("user_id", "own"), [(GUEST, 20), (HEAVY, ORDERS_OF_HEAVY)])
 async def test_a_page_reads_no_other_guests_orders_wherever_it_begins(uneven: Database, user_id: int, own: int) -> None:
     for window, wanted in product(pages((await places(uneven, user_id)).values()), filters()):
-        statement = page_statement(user_id, wanted, window)
+        statement = page_statement(page_of(user_id, wanted, window))
         index, _ = await plan(uneven, statement)
         assert index <= {BY_USER, BY_USER_AND_STATE}, (window, wanted)
         if uneven.engine.dialect.name != "sqlite":
@@ -181,7 +182,7 @@ async def test_a_guests_index_may_have_another_name_and_hold_the_guest_alone(une
     await replace(BY_USER, "theirs (user_id)")
     try:
         for window, wanted in product(pages((await places(uneven, HEAVY)).values()), filters()):
-            statement = page_statement(HEAVY, wanted, window)
+            statement = page_statement(page_of(HEAVY, wanted, window))
             assert await rows_read(uneven, statement) <= most(wanted, ORDERS_OF_HEAVY), (window, wanted)
     finally:
         await replace("theirs", f"{BY_USER} (user_id, id)")

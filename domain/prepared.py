@@ -47,7 +47,7 @@ class Text:
 
     def __init__(self, text: str, values: list[tuple[BindParameter[Any], Any]], columns: list[Any]) -> None:
         self.text = text
-        self._parts = text.partition(_VALUES)
+        self._row = _row_of(text)
         # A parameter's name where it has no value of the statement's own.
         self._values = [(bound.key if bound.required else None, bound, process) for bound, process in values]
         self._changed = [(place, process) for place, process in enumerate(columns) if process is not None]
@@ -82,8 +82,8 @@ class Text:
 
     def filled_with_rows(self, rows: Sequence[Mapping[str, Any]], escape: Callable[[Any], str]) -> str:
         """The text of an INSERT with several rows of values in it."""
-        head, word, row = self._parts
-        return head + word + ", ".join([row % self._written(values, escape) for values in rows])
+        head, row, tail = self._row
+        return head + ", ".join([row % self._written(values, escape) for values in rows]) + tail
 
     def made(self, rows: Sequence[Row]) -> list[Row]:
         """From rows as the driver has them to rows as SQLAlchemy has them."""
@@ -106,6 +106,17 @@ class Text:
             # A number has one way of writing it.
             written.append(str(value) if type(value) is int else escape(value))
         return tuple(written)
+
+
+def _row_of(text: str) -> tuple[str, str, str]:
+    """An INSERT's row of values, between what stands before it and after it."""
+    head, word, rest = text.partition(_VALUES)
+    depth = 0
+    for place, sign in enumerate(rest):
+        depth += (sign == "(") - (sign == ")")
+        if depth == 0:
+            return head + word, rest[: place + 1], rest[place + 1 :]
+    return text, "", ""
 
 
 def is_listened_to(engine: Engine) -> bool:

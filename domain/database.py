@@ -101,7 +101,11 @@ class Database:
         return await asyncio.shield(task)
 
     async def _commit(
-        self, step: AbstractContextManager[Span], way: Callable[[W], Coroutine[Any, Any, T]], work: W, attempts: int
+        self,
+        step: AbstractContextManager[Span],
+        way: Callable[[W], Coroutine[Any, Any, T]],
+        work: W,
+        attempts: int = ATTEMPTS,
     ) -> T:
         with step, losses_told():
             for left in reversed(range(attempts)):

@@ -42,7 +42,7 @@ async def take(together: Together, takings: Sequence[Taking]) -> None:
         DatesUnavailable: some nights have not enough free places.
     """
     if all(taking.sold.sale_unit is SaleUnit.ROOM for taking in takings):
-        night_repository.hold_alone(
+        await night_repository.hold_alone(
             together,
             [(stay.homestay_id, place, sn) for sold, stay, sn in takings for place in nights.allot(sold, stay, {})],
             [(stay.homestay_id, stay.start, stay.end) for _, stay, _ in takings],
@@ -50,7 +50,8 @@ async def take(together: Together, takings: Sequence[Taking]) -> None:
         return
     ((sold, stay, order_sn),) = takings
     seen = await night_repository.lasting(together, stay.homestay_id, stay.start, stay.end)
-    await night_repository.hold(together, stay.homestay_id, nights.allot(sold, stay, seen), order_sn)
+    places = nights.allot(sold, stay, seen)
+    await night_repository.hold(together, [(stay.homestay_id, place, order_sn) for place in places])
 
 
 async def check(connection: AsyncConnection, sold: Sold, stay: Stay) -> None:

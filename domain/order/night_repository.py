@@ -118,7 +118,7 @@ async def taken_of(connection: AsyncConnection, ranges: Iterable[Range], *, last
     return dict(found)
 
 
-def hold_alone(together: Together, places: Iterable[tuple[int, Place, str]], ranges: Iterable[Range]) -> None:
+async def hold_alone(together: Together, places: Iterable[tuple[int, Place, str]], ranges: Iterable[Range]) -> None:
     """Takes whole rooms for orders, when what waits is sent, and looks next who else is there.
 
     Sending it raises IntegrityError where somebody else has one of them, or has a place in it.
@@ -129,7 +129,7 @@ def hold_alone(together: Together, places: Iterable[tuple[int, Place, str]], ran
         ranges: where they are.
     """
     # In one order for all: two transactions that want the same nights never wait for each other.
-    together.put(_HOLD, _rows(sorted(places)))
+    await hold(together, sorted(places))
     _HOLD_AGAIN.put(
         together, [{"homestay_id": homestay_id, "start": start, "end": end} for homestay_id, start, end in ranges]
     )
@@ -149,12 +149,12 @@ def _by_night(rows: Iterable[Sequence[Any]]) -> Taken:
     return found
 
 
-async def hold(together: Together, homestay_id: int, places: Sequence[Place], order_sn: str) -> None:
-    """Takes places for an order, in the order in which they are given, when what waits is sent.
+async def hold(together: Together, places: Iterable[tuple[int, Place, str]]) -> None:
+    """Takes places of homestays for orders, in the order in which they are given, when what waits is sent.
 
     Sending it raises IntegrityError where somebody else took one of them.
     """
-    together.put(_HOLD, _rows((homestay_id, place, order_sn) for place in places))
+    together.put(_HOLD, _rows(places))
 
 
 async def hold_all(connection: AsyncConnection, places: Iterable[tuple[int, Place, str]]) -> None:

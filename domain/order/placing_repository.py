@@ -92,7 +92,6 @@ class Arrivals:
             insert(_ORDERS).values(create_time=second, update_time=second, close_at=clock.sql_now(ago=-pay_window))
         )
         self._add_step = Statement(insert(_EVENTS).values(at=clock.sql_now()))
-        self._found = Several(_made_of)
 
     def add(self, together: Together, orders: Sequence[Mapping[str, Any]]) -> Put:
         """Stores new orders, each with its first step, when what waits is sent.
@@ -108,9 +107,12 @@ class Arrivals:
         """
         together.put(self._add, orders)
         together.put(self._add_step, [{"order_sn": order["sn"], "to_state": order["trade_state"]} for order in orders])
-        return self._found.put(together, [{"sn": order["sn"]} for order in orders])
+        return _FOUND.put(together, [{"sn": order["sn"]} for order in orders])
 
 
 def _made_of(number: int) -> Select[Any]:
     is_one = _ORDERS.c.sn.in_([bindparam(f"sn{place}", type_=_ORDERS.c.sn.type) for place in range(number)])
     return select(_ORDERS.c.sn, _ORDERS.c.id, _ORDERS.c.create_time, _ORDERS.c.close_at).where(is_one)
+
+
+_FOUND: Final = Several(_made_of)

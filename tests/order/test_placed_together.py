@@ -4,7 +4,7 @@ import asyncio
 import math
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -137,30 +137,34 @@ async def test_each_order_is_what_was_wished(
     assert {(each.replayed, each.order.sn) for each in again} == {(True, sn) for _, sn in keys}
 
 
+@pytest.mark.parametrize("why", ["taken", "enough", "reused", "repeated", "no text"])
 async def test_what_one_is_refused_for_is_nothing_to_the_others(
-    database: Database, tills: list[OrderRoom], travel: FakeTravel
+    database: Database, tills: list[OrderRoom], travel: FakeTravel, why: str
 ) -> None:
     travel.offer(create_homestay(id=2))
-    travel.offer(create_homestay(id=3, sale_unit=SaleUnit.PERSON, people_num=6))
-    wanted = wishes(12)
-    # Somebody has the night; somebody has a place in the room; a guest has enough; a key was used elsewhere meanwhile.
-    await tills[1].orders.create(1, wanted[0][1])
-    await add_rows(database, [create_row(user_id=wanted[2][0], homestay_id=9) for _ in range(LIMIT)])
-    other = create_stay(homestay_id=2)
-    placed(await at_once(tills[1], [(wanted[4][0], other, "tap 4"), wanted[5]]))
-    wanted[7] = (wanted[7][0], replace(wanted[7][1], remark="\ud800"), None)
+    wanted = wishes(6)
+    guest, stay, key = wanted[4]
+    match why:
+        case "taken":
+            placed(await at_once(tills[1], [(1, stay, None)]))
+        case "enough":
+            await add_rows(database, [create_row(user_id=guest, homestay_id=9) for _ in range(LIMIT)])
+        case "reused":
+            placed(await at_once(tills[1], [(guest, create_stay(homestay_id=2), key)]))
+        case "repeated":
+            placed(await at_once(tills[1], [wanted[4]]))
+        case "no text":
+            wanted[4] = guest, replace(stay, remark="\ud800"), key
     before = len(await stored(database, ORDERS))
-    ends = await at_once(tills[0], wanted)
-    assert isinstance(ends[0], DatesUnavailable)
-    assert isinstance(ends[2], RateLimited)
-    assert isinstance(ends[4], KeyReused)
-    five = ends[5]
-    assert isinstance(five, Placed)
-    assert five.replayed
-    assert isinstance(ends[7], UnicodeEncodeError)
-    others = [end for number, end in enumerate(ends) if number not in {0, 2, 4, 5, 7}]
-    assert not any(each.replayed for each in placed(others))
-    assert len(await stored(database, ORDERS)) == before + len(others)
+    *others, end, last = await at_once(tills[0], wanted)
+    if why == "repeated":
+        assert isinstance(end, Placed)
+        assert end.replayed
+    else:
+        told = {"taken": DatesUnavailable, "enough": RateLimited, "reused": KeyReused, "no text": UnicodeEncodeError}
+        assert type(end) is told[why]
+    assert not any(each.replayed for each in placed([*others, last]))
+    assert len(await stored(database, ORDERS)) == before + 5
 
 
 async def test_a_room_in_which_somebody_has_a_place_is_refused_to_one_alone(
@@ -224,7 +228,7 @@ def breaking(
     monkeypatch: pytest.MonkeyPatch, how: Callable[[Sound, GuardedConnection, str, int, list[Answer]], Any]
 ) -> None:
     """Has the first transaction of several orders end otherwise."""
-    sound, broken = GuardedConnection.several, []
+    sound, broken = GuardedConnection.several, list[str]()
 
     async def several(connection: GuardedConnection, sql: str, count: int, answers: list[Answer]) -> None:
         if "homestay_order " in sql and not broken:
@@ -378,6 +382,11 @@ async def test_many_guests_at_many_tills_get_what_one_after_the_other_would_get(
 KEYS_OF_GUESTS: Final = {"ix_homestay_order_user", "ix_homestay_order_user_state"}
 
 
+async def explained(database: Database, explain: str) -> list[Mapping[str, Any]]:
+    rows = await database.read(lambda connection: connection.execute(sa.text(explain)))
+    return [dict(row._mapping) for row in rows]
+
+
 def said(database: Database, statement: Statement, values: dict[str, Any]) -> str:
     text = statement.text(database.engine.dialect, values)
     return text.filled(values, lambda value: f"'{value}'")
@@ -418,10 +427,8 @@ async def test_what_is_looked_at_for_several_is_found_along_keys(database: Datab
     }
     for index, (statement, of_each) in looks.items():
         values = {f"{name}{place}": each[37 * place] for name, each in of_each.items() for place in range(number)}
-        explain = sa.text(f"explain {said(database, statement, values)}".replace(":", r"\:"))
-        steps = [
-            row._mapping for row in await database.read(lambda connection, explain=explain: connection.execute(explain))
-        ]  # type: ignore[misc]
+        explain = f"explain {said(database, statement, values)}".replace(":", r"\:")
+        steps = await explained(database, explain)
         looked = [step for step in steps if step["table"] in {"homestay_order", "homestay_night"} and step["key"]]
         assert {step["key"] for step in looked} <= (KEYS_OF_GUESTS if index == "of guests" else {index}), steps
         assert not [step for step in steps if step["type"] in {"ALL", "index"} and step["table"] == "homestay_order"], (

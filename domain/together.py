@@ -22,7 +22,7 @@ Values = Mapping[str, Any]
 
 COMMIT: Final = "COMMIT"
 # Numbers of things for which there is a text: it is made once for each of them, and kept.
-NUMBERS: Final = (1, 2, 4, 8, 16, 32)
+NUMBERS: Final = (1, 2, 4, 8, 12, 16, 24, 32)
 _NO_VALUES: Final[Values] = {}
 
 

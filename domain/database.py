@@ -69,10 +69,14 @@ class Database:
         """
         return await self._to_its_end(self._step("write", work), self._transaction, work)
 
-    async def write_together(self, work: Callable[[Together], Coroutine[Any, Any, T]]) -> T:
+    async def write_together(self, work: Callable[[Together], Coroutine[Any, Any, T]], attempts: int = ATTEMPTS) -> T:
         """Runs `work` as `write` does, where all of it goes by way of a `Together`: the shortest way that there is.
 
         Where it is not, on SQLite and where somebody listens to statements, it is the same as by `write`.
+
+        Args:
+            work: what is done.
+            attempts: how often at most.
 
         Raises:
             DatabaseBusy: as `write`.
@@ -82,21 +86,29 @@ class Database:
         engine = self.engine.sync_engine
         is_short = engine.dialect.driver == DRIVER and not is_listened_to(engine)
         way = self._short_transaction if is_short else self._together
-        return await self._to_its_end(self._step("write", work), way, work)
+        return await self._to_its_end(self._step("write", work), way, work, attempts)
 
     async def _to_its_end(
-        self, step: AbstractContextManager[Span], way: Callable[[W], Coroutine[Any, Any, T]], work: W
+        self,
+        step: AbstractContextManager[Span],
+        way: Callable[[W], Coroutine[Any, Any, T]],
+        work: W,
+        attempts: int = ATTEMPTS,
     ) -> T:
-        task = asyncio.create_task(self._commit(step, way, work))
+        task = asyncio.create_task(self._commit(step, way, work, attempts))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
         return await asyncio.shield(task)
 
     async def _commit(
-        self, step: AbstractContextManager[Span], way: Callable[[W], Coroutine[Any, Any, T]], work: W
+        self,
+        step: AbstractContextManager[Span],
+        way: Callable[[W], Coroutine[Any, Any, T]],
+        work: W,
+        attempts: int = ATTEMPTS,
     ) -> T:
         with step, losses_told():
-            for left in reversed(range(ATTEMPTS)):
+            for left in reversed(range(attempts)):
                 try:
                     return await way(work)
                 except DBAPIError as error:

@@ -47,9 +47,12 @@ class Text:
 
     def __init__(self, text: str, values: list[tuple[BindParameter[Any], Any]], columns: list[Any]) -> None:
         self.text = text
-        self._parts = text.partition(_VALUES)
-        # A parameter's name where it has no value of the statement's own.
-        self._values = [(bound.key if bound.required else None, bound, process) for bound, process in values]
+        self._row = _row_of(text)
+        # A parameter's name where it has no value of the statement's own; what that is where it is a number.
+        self._values = [
+            (bound.key if bound.required else None, None if bound.required else _own(bound, process), bound, process)
+            for bound, process in values
+        ]
         self._changed = [(place, process) for place, process in enumerate(columns) if process is not None]
 
     @classmethod
@@ -82,8 +85,8 @@ class Text:
 
     def filled_with_rows(self, rows: Sequence[Mapping[str, Any]], escape: Callable[[Any], str]) -> str:
         """The text of an INSERT with several rows of values in it."""
-        head, word, row = self._parts
-        return head + word + ", ".join([row % self._written(values, escape) for values in rows])
+        head, row, tail = self._row
+        return head + ", ".join([row % self._written(values, escape) for values in rows]) + tail
 
     def made(self, rows: Sequence[Row]) -> list[Row]:
         """From rows as the driver has them to rows as SQLAlchemy has them."""
@@ -100,12 +103,34 @@ class Text:
 
     def _written(self, values: Mapping[str, Any], escape: Callable[[Any], str]) -> tuple[str, ...]:
         written = []
-        for name, bound, process in self._values:
+        for name, own, bound, process in self._values:
+            if own is not None:
+                written.append(own)
+                continue
             given = values[name] if name is not None else bound.effective_value
             value = given if process is None else process(given)
             # A number has one way of writing it.
             written.append(str(value) if type(value) is int else escape(value))
         return tuple(written)
+
+
+def _own(bound: BindParameter[Any], process: Callable[[Any], Any] | None) -> str | None:
+    """A statement's own number as it is written; None where it is none, or is not always the same."""
+    if bound.callable is not None:
+        return None
+    value = bound.value if process is None else process(bound.value)
+    return str(value) if type(value) is int else None
+
+
+def _row_of(text: str) -> tuple[str, str, str]:
+    """An INSERT's row of values, between what stands before it and after it."""
+    head, word, rest = text.partition(_VALUES)
+    depth = 0
+    for place, sign in enumerate(rest):
+        depth += (sign == "(") - (sign == ")")
+        if depth == 0:
+            return head + word, rest[: place + 1], rest[place + 1 :]
+    return text, "", ""
 
 
 def is_listened_to(engine: Engine) -> bool:

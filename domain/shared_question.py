@@ -1,4 +1,8 @@
-"""Questions of many callers, asked together: what one question costs is mostly the asking, not the answer."""
+"""Questions of many callers, asked together: what one question costs is mostly the asking, not the answer.
+
+A question may be one that changes something, as to write an order down. Then it is for whoever answers it to see that
+none has to do with another.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence

@@ -20,8 +20,10 @@ from domain.prepared import Row, Text
 
 Values = Mapping[str, Any]
 
+COMMIT: Final = "COMMIT"
+# Numbers of things for which there is a text: it is made once for each of them, and kept.
+NUMBERS: Final = (1, 2, 4, 8, 12, 16, 24, 32)
 _NO_VALUES: Final[Values] = {}
-_COMMIT: Final = "COMMIT"
 
 
 class Statement:
@@ -120,7 +122,7 @@ class Together:
             DBAPIError: the database refuses one of the statements, and has run none after it: nothing is committed. Or
                 it was lost, and nobody knows.
         """
-        await self._send((_COMMIT,))
+        await self._send((COMMIT,))
 
     async def _send(self, last: Sequence[str]) -> None:
         waiting, self._waiting = self._waiting, []
@@ -149,7 +151,7 @@ class Together:
             await driver.several(";".join(said), len(said), answers)
         except dialect.loaded_dbapi.Error as error:
             done = len(answers)
-            mistake = mistake_of(error, dialect, texts[done].text if done < len(texts) else _COMMIT)
+            mistake = mistake_of(error, dialect, texts[done].text if done < len(texts) else COMMIT)
             if mistake.connection_invalidated:
                 await self._connection.invalidate(error)
             raise mistake from error
@@ -160,6 +162,30 @@ class Together:
         for put, text, (rows, number) in zip(waiting, texts, answers, strict=False):  # without that of the commit
             put.rows = text.made(rows)
             put.number = number
+
+
+class Several:
+    """A statement about several things, made once for each of `NUMBERS`.
+
+    Args:
+        make: makes it for so many. The parameters of each are named with its place after the name, from 0.
+    """
+
+    def __init__(self, make: Callable[[int], Insert | Select[Any]]) -> None:
+        self._made = {number: Statement(make(number)) for number in NUMBERS}
+
+    def put(self, together: Together, things: Sequence[Values]) -> Put:
+        """Has it sent with the others of a transaction.
+
+        Args:
+            together: the transaction.
+            things: the values of each, as many as `NUMBERS` goes at most.
+        """
+        number = next(number for number in NUMBERS if number >= len(things))
+        # Places that are left over are filled with what it is about anyway.
+        places = [*things, *[things[0]] * (number - len(things))]
+        values = {f"{name}{place}": value for place, thing in enumerate(places) for name, value in thing.items()}
+        return together.put(self._made[number], values)
 
 
 def _driver_of(connection: AsyncConnection | Borrowed) -> GuardedConnection:

@@ -25,8 +25,8 @@ LEEWAY: Final = 10
 # gRPC's metadata and most proxies take 8 KiB of headers in all.
 MAX_LENGTH: Final = 4096
 
-# Good tokens that are kept, some 300 bytes each; who was here longest ago goes first.
-MAX_KNOWN: Final = 10_000
+# Good tokens that are kept, some 400 bytes each, so 16 MB of a process; who was here longest ago goes first.
+MAX_KNOWN: Final = 40_000
 # Seconds for which one of an issuer's is kept, so that a key that it withdraws opens nothing for long.
 KNOWN_FOR: Final = 60.0
 

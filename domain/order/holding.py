@@ -9,6 +9,9 @@ and a place in it have different keys. So
   keeps it taken, and nobody gets the room meanwhile; who finds it free takes it, and the key decides.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.order import night_repository, nights
@@ -18,20 +21,37 @@ from domain.order.states import SaleUnit
 from domain.together import Together
 
 
-async def take(together: Together, sold: Sold, stay: Stay, order_sn: str) -> None:
-    """Takes the nights of a stay for an order, when what waits is sent.
+class Taking(NamedTuple):
+    """What an order takes: the nights of a stay in a homestay that is sold so."""
 
-    Sending it raises IntegrityError where somebody else took one of the places, or has a place in the room.
+    sold: Sold
+    stay: Stay
+    order_sn: str
+
+
+async def take(together: Together, takings: Sequence[Taking]) -> None:
+    """Takes the nights of orders, when what waits is sent.
+
+    Sending it raises IntegrityError where somebody else took one of the places, or has a place in a room.
+
+    Args:
+        together: the transaction.
+        takings: one; or several that have no night in common, all of them of whole rooms.
 
     Raises:
         DatesUnavailable: some nights have not enough free places.
     """
-    if sold.sale_unit is SaleUnit.ROOM:
-        places = nights.allot(sold, stay, {})
-        await night_repository.hold_alone(together, stay.homestay_id, places, order_sn, start=stay.start, end=stay.end)
+    if all(taking.sold.sale_unit is SaleUnit.ROOM for taking in takings):
+        await night_repository.hold_alone(
+            together,
+            [(stay.homestay_id, place, sn) for sold, stay, sn in takings for place in nights.allot(sold, stay, {})],
+            [(stay.homestay_id, stay.start, stay.end) for _, stay, _ in takings],
+        )
         return
+    ((sold, stay, order_sn),) = takings
     seen = await night_repository.lasting(together, stay.homestay_id, stay.start, stay.end)
-    await night_repository.hold(together, stay.homestay_id, nights.allot(sold, stay, seen), order_sn)
+    places = nights.allot(sold, stay, seen)
+    await night_repository.hold(together, [(stay.homestay_id, place, order_sn) for place in places])
 
 
 async def check(connection: AsyncConnection, sold: Sold, stay: Stay) -> None:

@@ -6,10 +6,11 @@ The key is stored with what it led to, in one transaction: after a crash, both a
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, Self
 from weakref import WeakValueDictionary
 
@@ -126,14 +127,24 @@ class Idempotency:
             )
         )
 
-    async def keep(self, together: Together, key: Key | None, order_sn: str) -> None:
-        """Stores what the request led to, in the transaction that leads to it, when what waits is sent.
+    async def keep(self, together: Together, led_to: Iterable[tuple[Key | None, str]]) -> None:
+        """Stores what requests led to, in the transaction that leads to it, when what waits is sent.
 
         Sending it raises IntegrityError where the same key was faster elsewhere.
+
+        Args:
+            together: the transaction.
+            led_to: of each request the sn of its order, under its key if it has one.
         """
-        if key is not None:
-            values = {"user_id": key.user_id, "key_hash": key.key_hash, "request_hash": key.request_hash}
-            together.put(self._keep, {**values, "order_sn": order_sn})
+        rows = [
+            {"user_id": key.user_id, "key_hash": key.key_hash, "request_hash": key.request_hash, "order_sn": order_sn}
+            for key, order_sn in led_to
+            if key is not None
+        ]
+        if rows:
+            # In one order for all: two transactions with the same keys never wait for each other.
+            rows.sort(key=itemgetter("user_id", "key_hash"))
+            together.put(self._keep, rows)
 
     def turn(self, key: Key | None) -> AbstractAsyncContextManager[None]:
         """Lets requests with one key in one at a time, as far as they meet in this process.
@@ -179,7 +190,7 @@ class Idempotency:
 
     async def _keep_alone(self, connection: AsyncConnection, key: Key, order_sn: str) -> None:
         together = Together(connection)
-        await self.keep(together, key, order_sn)
+        await self.keep(together, [(key, order_sn)])
         await together.send()
 
     async def purge(self) -> int:

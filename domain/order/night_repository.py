@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import (
+    ColumnElement,
     Delete,
     Row,
     Select,
@@ -27,7 +28,7 @@ from domain.columns import as_ours, table_of
 from domain.order.models import HomestayNight, HomestayOrder
 from domain.order.nights import Place, Taken
 from domain.order.states import FREES, HOLDING, TradeState
-from domain.together import Statement, Together
+from domain.together import Several, Statement, Together
 
 _NIGHTS: Final = table_of(HomestayNight)
 _ORDERS: Final = table_of(HomestayOrder)
@@ -52,22 +53,24 @@ _LOOKED_AT: Final = select(_NIGHTS.c.night, _NIGHTS.c.place, _NIGHTS.c.whole).wh
     _NIGHTS.c.night < bindparam("end"),
 )
 _LOOK: Final = Statement(_LOOKED_AT)
+
+
+def _is_in(place: int) -> ColumnElement[bool]:
+    """The condition on nights of the range whose parameters are named with this number."""
+    return and_(
+        _NIGHTS.c.homestay_id == bindparam(f"homestay_id{place}"),
+        _NIGHTS.c.night >= bindparam(f"start{place}"),
+        _NIGHTS.c.night < bindparam(f"end{place}"),
+    )
+
+
 # Takes place 0 once more for each other place that is taken. Whoever has taken it has no row there if nobody else has,
 # and else is stopped by the primary key: a look that needs no answer before the next statement.
-_HOLD_AGAIN: Final = Statement(
-    insert(_NIGHTS).from_select(
+_HOLD_AGAIN: Final = Several(
+    lambda number: insert(_NIGHTS).from_select(
         ["homestay_id", "night", "place", "whole", "order_sn"],
-        select(
-            _NIGHTS.c.homestay_id,
-            _NIGHTS.c.night,
-            literal(0, SmallInteger()),
-            true(),
-            bindparam("sn", type_=_NIGHTS.c.order_sn.type),
-        ).where(
-            _NIGHTS.c.homestay_id == bindparam("homestay_id"),
-            _NIGHTS.c.night >= bindparam("start"),
-            _NIGHTS.c.night < bindparam("end"),
-            _NIGHTS.c.place != 0,
+        select(_NIGHTS.c.homestay_id, _NIGHTS.c.night, literal(0, SmallInteger()), true(), _NIGHTS.c.order_sn).where(
+            or_(*(_is_in(place) for place in range(number))), _NIGHTS.c.place != 0
         ),
     )
 )
@@ -115,15 +118,21 @@ async def taken_of(connection: AsyncConnection, ranges: Iterable[Range], *, last
     return dict(found)
 
 
-async def hold_alone(
-    together: Together, homestay_id: int, places: Sequence[Place], order_sn: str, *, start: date, end: date
-) -> None:
-    """Takes the whole room for an order, when what waits is sent, and looks next who else is there.
+async def hold_alone(together: Together, places: Iterable[tuple[int, Place, str]], ranges: Iterable[Range]) -> None:
+    """Takes whole rooms for orders, when what waits is sent, and looks next who else is there.
 
-    Sending it raises IntegrityError where somebody else has it, or has a place in it.
+    Sending it raises IntegrityError where somebody else has one of them, or has a place in it.
+
+    Args:
+        together: the transaction.
+        places: the homestay, the place and the order's sn of each.
+        ranges: where they are.
     """
-    await hold(together, homestay_id, places, order_sn)
-    together.put(_HOLD_AGAIN, {"homestay_id": homestay_id, "start": start, "end": end, "sn": order_sn})
+    # In one order for all: two transactions that want the same nights never wait for each other.
+    await hold(together, sorted(places))
+    _HOLD_AGAIN.put(
+        together, [{"homestay_id": homestay_id, "start": start, "end": end} for homestay_id, start, end in ranges]
+    )
 
 
 async def lasting(together: Together, homestay_id: int, start: date, end: date) -> Taken:
@@ -140,12 +149,12 @@ def _by_night(rows: Iterable[Sequence[Any]]) -> Taken:
     return found
 
 
-async def hold(together: Together, homestay_id: int, places: Sequence[Place], order_sn: str) -> None:
-    """Takes places for an order, in the order in which they are given, when what waits is sent.
+async def hold(together: Together, places: Iterable[tuple[int, Place, str]]) -> None:
+    """Takes places of homestays for orders, in the order in which they are given, when what waits is sent.
 
     Sending it raises IntegrityError where somebody else took one of them.
     """
-    together.put(_HOLD, _rows((homestay_id, place, order_sn) for place in places))
+    together.put(_HOLD, _rows(places))
 
 
 async def hold_all(connection: AsyncConnection, places: Iterable[tuple[int, Place, str]]) -> None:

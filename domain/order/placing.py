@@ -1,25 +1,28 @@
 """Writing a new order down: the order, its nights, its first step and its key, in one transaction or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.clock import Clock
 from domain.database import Database
 from domain.errors import DatabaseBusy, KeyInProgress, NoConnectionFree, RateLimited
 from domain.order import holding, numbers, placing_repository, repository
+from domain.order.holding import Taking
 from domain.order.idempotency import Idempotency, Key
 from domain.order.models import WIDTHS, Order
+from domain.order.nights import nights as nights_of
 from domain.order.placing_repository import Arrivals
 from domain.order.ports import Homestay
 from domain.order.pricing import Offer, Rules, capacity
-from domain.order.states import TradeState
-from domain.together import Together
+from domain.order.states import SaleUnit, TradeState
+from domain.shared_question import SharedQuestion
+from domain.together import COMMIT, NUMBERS, Together
 
 log = structlog.get_logger(__name__)
 
@@ -36,8 +39,24 @@ class Placed:
     replayed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """An order that is to be placed, with all of its columns but the id and the instants."""
+
+    user_id: int
+    offer: Offer
+    key: Key | None
+    order: Mapping[str, Any]
+
+    @property
+    def sn(self) -> str:
+        """The order's."""
+        sn: str = self.order["sn"]
+        return sn
+
+
 class Placing:
-    """Writes orders down."""
+    """Writes orders down, those of one turn of the loop in one transaction."""
 
     def __init__(self, database: Database, clock: Clock, rules: Rules, idempotency: Idempotency) -> None:
         self._database = database
@@ -47,6 +66,9 @@ class Placing:
         self._arrivals = Arrivals(clock, rules.pay_window)
         limit = rules.max_unpaid
         self._room = None if limit is None else placing_repository.room_for_one_more(limit)
+        self._with_others: SharedQuestion[_Wish, Order | None] = SharedQuestion(self._write_several, max(NUMBERS))
+        # SQLite has one writer, who is no trip away.
+        self._is_shared = database.engine.dialect.name != "sqlite"
 
     async def place(self, user_id: int, offer: Offer, key: Key | None = None) -> Placed:
         """Writes an order down.
@@ -59,10 +81,16 @@ class Placing:
         """
 
         async def work(together: Together) -> Order:
-            return await self._write(together, user_id, offer, key)
+            (order,) = await self._write(together, [wish])
+            return order
 
         for attempt in range(_ATTEMPTS):
+            wish = self._wish(user_id, offer, key)
             try:
+                if attempt == 0 and self._is_shared and offer.homestay.sale_unit is SaleUnit.ROOM:
+                    order = await self._with_others.ask(wish)
+                    if order is not None:
+                        return Placed(order)
                 return Placed(await self._database.write_together(work))
             except IntegrityError:
                 # Somebody else was faster: with the same key, or at the same place; or the guest has enough. A repeat
@@ -77,7 +105,35 @@ class Placing:
                 if key is not None:
                     raise KeyInProgress("The request with this key is still running.", "idempotencyKey") from error
                 raise
+        wish = self._wish(user_id, offer, key)
         return Placed(await self._database.write_together(work))
+
+    async def _write_several(self, wishes: Sequence[_Wish]) -> list[Order | None]:
+        """The order of each; None of each that is to be placed by itself: it would be refused, or those with it.
+
+        What one of them is refused for, or waits for, must be nothing to the others. So where the database refuses
+        anything, nothing of it all is there, and each is tried by itself, which also tells why.
+
+        Raises:
+            DatabaseUnavailable: the database can't be used, or has no connection free; whether all of it was committed
+                or nothing is not known where it was lost meanwhile.
+        """
+        # Who comes alone is to be placed by itself, and has waited for nobody.
+        taken = _strangers(wishes)
+        if len(taken) < 2:  # noqa: PLR2004 -- several are two
+            return [None] * len(wishes)
+        try:
+            orders = await self._database.write_together(lambda together: self._write(together, taken), 1)
+        except NoConnectionFree:
+            raise
+        except (DatabaseBusy, UnicodeEncodeError):
+            return [None] * len(wishes)
+        except DBAPIError as error:
+            if error.statement == COMMIT:
+                raise
+            return [None] * len(wishes)
+        placed = {order.sn: order for order in orders}
+        return [placed.get(wish.sn) for wish in wishes]
 
     async def _earlier(self, user_id: int, key: Key | None) -> Order | None:
         sn = await self._idempotency.find(key)
@@ -85,18 +141,22 @@ class Placing:
             return None
         return await self._database.read(lambda connection: repository.find(connection, sn, user_id=user_id))
 
-    async def _write(self, together: Together, user_id: int, offer: Offer, key: Key | None) -> Order:
+    async def _write(self, together: Together, wishes: Sequence[_Wish]) -> list[Order]:
         """All at once: what must not be fails, and nobody waits for an answer with a lock in hand."""
-        values = self._values(user_id, offer)
-        placing_repository.take_turn(together, user_id)
-        await self._idempotency.keep(together, key, values["sn"])
+        guests = [wish.user_id for wish in wishes]
+        placing_repository.take_turns(together, guests)
+        await self._idempotency.keep(together, [(wish.key, wish.sn) for wish in wishes])
         if self._room is not None:
-            placing_repository.need_room(together, user_id, self._room)
-        await holding.take(together, offer.homestay, offer.stay, values["sn"])
-        order, times = self._arrivals.add(together, values)
+            placing_repository.need_room(together, guests, self._room)
+        await holding.take(together, [Taking(wish.offer.homestay, wish.offer.stay, wish.sn) for wish in wishes])
+        made = self._arrivals.add(together, [wish.order for wish in wishes])
         await together.commit()
-        ((created, closes),) = times.rows
-        return Order(id=order.number, **values, create_time=created, close_at=closes)
+        given = {sn: (number, created, closes) for sn, number, created, closes in made.rows}
+        orders = []
+        for wish in wishes:
+            number, created, closes = given[wish.sn]
+            orders.append(Order(id=number, **wish.order, create_time=created, close_at=closes))
+        return orders
 
     async def _check(self, connection: AsyncConnection, user_id: int, offer: Offer) -> None:
         """Refuses what can't be had by now."""
@@ -116,8 +176,8 @@ class Placing:
             retry_after=-(-wait // timedelta(seconds=1)),
         )
 
-    def _values(self, user_id: int, offer: Offer) -> Mapping[str, Any]:
-        return {
+    def _wish(self, user_id: int, offer: Offer, key: Key | None) -> _Wish:
+        order = {
             "sn": numbers.order_sn(self._clock.now(), self._rules.zone),
             "user_id": user_id,
             **_snapshot(offer.homestay),
@@ -133,6 +193,20 @@ class Placing:
             "trade_code": numbers.trade_code(),
             "close_reason": None,
         }
+        return _Wish(user_id, offer, key, order)
+
+
+def _strangers(wishes: Sequence[_Wish]) -> list[_Wish]:
+    """Those that have nothing to do with one before them: no guest in common, and no night of a homestay."""
+    guests, nights, strangers = set[int](), set[tuple[int, date]](), list[_Wish]()
+    for wish in wishes:
+        stay = wish.offer.stay
+        wanted = {(stay.homestay_id, night) for night in nights_of(stay.start, stay.end)}
+        if wish.user_id not in guests and nights.isdisjoint(wanted):
+            guests.add(wish.user_id)
+            nights |= wanted
+            strangers.append(wish)
+    return strangers
 
 
 def _snapshot(homestay: Homestay) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import outbox
 from domain.order import holding, letters, night_repository, numbers, repository, states
+from domain.order.holding import Taking
 from domain.order.idempotency import Idempotency, Key
 from domain.order.placing import Placed, Placing
 from domain.order.ports import Payment
@@ -54,7 +55,7 @@ def the_nights_are_taken_after_the_order(patch: pytest.MonkeyPatch) -> None:
     async def place_then_take(self: Placing, user_id: int, offer: Offer, key: Key | None = None) -> Placed:
         placed = await place(self, user_id, offer, key)
         if not placed.replayed:
-            await _alone(self, lambda together: take(together, offer.homestay, offer.stay, placed.order.sn))
+            await _alone(self, lambda together: take(together, [Taking(offer.homestay, offer.stay, placed.order.sn)]))
         return placed
 
     patch.setattr(holding, "take", _nothing)
@@ -67,7 +68,7 @@ def the_nights_are_taken_before_the_order(patch: pytest.MonkeyPatch) -> None:
 
     async def take_then_place(self: Placing, user_id: int, offer: Offer, key: Key | None = None) -> Placed:
         sn = draw(self._clock.now(), self._rules.zone)
-        await _alone(self, lambda together: take(together, offer.homestay, offer.stay, sn))
+        await _alone(self, lambda together: take(together, [Taking(offer.homestay, offer.stay, sn)]))
         patch.setattr(numbers, "order_sn", lambda *_: sn)
         return await place(self, user_id, offer, key)
 
@@ -82,7 +83,7 @@ def the_key_is_kept_after_the_order(patch: pytest.MonkeyPatch) -> None:
     async def place_then_keep(self: Placing, user_id: int, offer: Offer, key: Key | None = None) -> Placed:
         placed = await place(self, user_id, offer, key)
         if not placed.replayed:
-            await _alone(self, lambda together: keep(self._idempotency, together, key, placed.order.sn))
+            await _alone(self, lambda together: keep(self._idempotency, together, [(key, placed.order.sn)]))
         return placed
 
     patch.setattr(Idempotency, "keep", _nothing)

@@ -1,5 +1,6 @@
 """What a process may be doing when it dies, and how its orders stand once another has taken over."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,10 +26,10 @@ class Trial:
     world: World
     unit: SaleUnit
 
-    async def place(self, place: int = 0) -> str:
-        """One more order of the guest; the same again for the same place."""
+    async def place(self, place: int = 0, guest: int = GUEST) -> str:
+        """One more order of a guest; the same again for the same place."""
         stay = create_stay(homestay_id=HOMESTAYS[self.unit].id, start=SOON + timedelta(days=3 * place))
-        return (await self.world.room.orders.create(GUEST, stay, key=f"place {place}")).order.sn
+        return (await self.world.room.orders.create(guest, stay, key=f"place {place}")).order.sn
 
 
 # Does something with orders, and returns those that somebody was told of by it.
@@ -65,6 +66,10 @@ class Case:
 
 async def _create(trial: Trial, _: list[str]) -> list[str]:
     return [await trial.place()]
+
+
+async def _create_three(trial: Trial, _: list[str]) -> list[str]:
+    return await asyncio.gather(*(trial.place(place, GUEST + place) for place in range(3)))
 
 
 async def _open_payment(trial: Trial, sns: list[str]) -> list[str]:
@@ -113,6 +118,7 @@ async def _send_back(trial: Trial, sns: list[str]) -> list[str]:
 CASES: Final = {
     "create": Case(_create, orders=0, again=True),
     "create, by the bed": Case(_create, orders=0, again=True, unit=SaleUnit.PERSON),
+    "create three at once": Case(_create_three, (CANCELLED,) * 3, orders=0, again=True),
     "open a payment": Case(_open_payment, again=True),
     "pay": Case(_settle, (WAIT_USE,), before=_money_comes),
     "close": Case(_close, late=True),

@@ -7,7 +7,7 @@ product's; an order placed is its row and its first step, with no key, no nights
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, date, datetime
 from functools import partial
@@ -26,7 +26,7 @@ from bff.identity.tokens import InvalidToken, Tokens, bearer
 from domain.columns import table_of
 from domain.database import Database
 from domain.order import numbers, page_repository, pricing, repository
-from domain.order.lines import Lines
+from domain.order.lines import SEPARATOR, Line, Lines
 from domain.order.models import HomestayOrder, Order, OrderEvent
 from domain.order.page_repository import OrderFilter, Window, page_of
 from domain.order.payment_client import PaymentClient
@@ -83,8 +83,8 @@ def _listed(order: Order) -> dict[str, Any]:
     }
 
 
-def _of_line(line: Sequence[str]) -> dict[str, Any]:
-    _, _, sn, homestay_id, title, cover, start, end, people, state, total, create_time, close_at = line
+def _of_line(line: Line) -> dict[str, Any]:
+    _, sn, homestay_id, title, cover, start, end, people, state, total, create_time, close_at = line[2].split(SEPARATOR)
     return {
         "sn": sn,
         "homestayId": homestay_id,

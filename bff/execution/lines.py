@@ -6,7 +6,7 @@ What is wrong with a text raises; then the objects are made after all, and graph
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from graphql import (
     GraphQLBoolean,
@@ -30,26 +30,31 @@ from bff.execution.source import Source
 MAX_SETS: Final = 4
 MAX_DEPTH: Final = 5
 
-Line: TypeAlias = Sequence[str]
-
 
 class Lines:
     """Objects in a list, each of which is a line until somebody wants it.
 
     Args:
         kind: the objects' class.
-        columns: what a line's texts are, from the second one on.
-        lines: a line for each object.
+        columns: what a line's texts are.
+        separator: what stands between them.
+        lines: of each object a tuple, the last of which is its texts.
         objects: makes them.
     """
 
-    __slots__ = ("_objects", "columns", "kind", "lines")
+    __slots__ = ("_objects", "columns", "kind", "lines", "separator")
 
     def __init__(
-        self, kind: type, columns: tuple[str, ...], lines: Sequence[Line], objects: Callable[[], Iterable[object]]
+        self,
+        kind: type,
+        columns: tuple[str, ...],
+        separator: str,
+        lines: Sequence[Sequence[Any]],
+        objects: Callable[[], Iterable[object]],
     ) -> None:
         self.kind = kind
         self.columns = columns
+        self.separator = separator
         self.lines = lines
         self._objects = objects
 
@@ -137,7 +142,9 @@ class LineFunctions:
                 raise NoLines
             if len(self._known) >= MAX_SETS:
                 self._known.clear()
-            function = self._known[lines.columns] = _Writer().function_of(self._selected, lines.columns)
+            function = self._known[lines.columns] = _Writer().function_of(
+                self._selected, lines.columns, lines.separator
+            )
         made: list[Any] = function(lines.lines)
         return made
 
@@ -214,14 +221,15 @@ class _Writer(Source):
     def __init__(self) -> None:
         super().__init__({})
 
-    def function_of(self, selected: Object, columns: tuple[str, ...]) -> Callable[[Any], Any]:
+    def function_of(self, selected: Object, columns: tuple[str, ...], separator: str) -> Callable[[Any], Any]:
         """From lines of these columns to what they become."""
         known = {column: f"t_{number}" for number, column in enumerate(columns)}
-        with self.function("line") as line:
-            self.line(f"_, {', '.join(known.values())}, = v")
-            self.line(f"return {self._object(selected, known)}")
         with self.function("lines") as lines:
-            self.line(f"return [{line}(each) for each in v]")
+            self.line("made = []")
+            with self.block("for line in v:"):
+                self.line(f"{', '.join(known.values())}, = line[-1].split({separator!r})")
+                self.line(f"made.append({self._object(selected, known)})")
+            self.line("return made")
         return self.compile(lines)
 
     def _object(self, selected: Object, known: Mapping[str, str]) -> str:

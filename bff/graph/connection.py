@@ -12,6 +12,7 @@ from bff.execution.lines import Lines
 from bff.graph import ids, texts
 from bff.graph.types import HomestayOrder, Info, lazy
 from domain.errors import InvalidInput
+from domain.order.lines import SEPARATOR
 from domain.order.lines import Lines as OrderLines
 from domain.order.models import Order
 from domain.order.page_repository import OrderFilter, Window
@@ -66,7 +67,7 @@ class HomestayOrderEdge:
 
 def _edges(nodes: list[HomestayOrder] | Lines) -> Any:  # noqa: ANN401 -- as the field says
     if isinstance(nodes, Lines):
-        return Lines(HomestayOrderEdge, nodes.columns, nodes.lines, lambda: _edges([*nodes]))
+        return Lines(HomestayOrderEdge, nodes.columns, nodes.separator, nodes.lines, lambda: _edges([*nodes]))
     return [HomestayOrderEdge(node=node, place=node.order.id) for node in nodes]
 
 
@@ -155,4 +156,4 @@ async def _read(info: Info, wanted: OrderFilter, window: Window) -> list[Order] 
 def _nodes(found: list[Order] | OrderLines) -> Any:  # noqa: ANN401 -- as the field says
     if isinstance(found, list):
         return [HomestayOrder.of(order) for order in found]
-    return Lines(HomestayOrder, found.columns, found.lines, lambda: map(HomestayOrder.of, found.orders()))
+    return Lines(HomestayOrder, found.columns, SEPARATOR, found.lines, lambda: map(HomestayOrder.of, found.orders()))

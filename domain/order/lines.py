@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any, Final, Self
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import Boolean, Date, Integer, String
 from sqlalchemy.types import TypeEngine
@@ -22,28 +23,42 @@ SEPARATOR: Final = "\x1f"
 _COLUMNS: Final = table_of(HomestayOrder).c
 
 
+class Line(NamedTuple):
+    """An order, which is taken apart when it is wanted: to make and forget what lies there taken apart costs more.
+
+    Attributes:
+        place: of its page among those that were read with it.
+        id: its number.
+        texts: its columns, with `SEPARATOR` between them.
+    """
+
+    place: int
+    id: int
+    texts: str
+
+
 @dataclass(frozen=True, slots=True)
 class Lines:
     """A page of orders, newest first.
 
     Attributes:
-        columns: what an order's texts are, from the second one on; `id` is the first. A column that may be NULL has no
-            text where it is.
-        lines: of each order its texts; the first of them says nothing of it.
+        columns: what an order's texts are; `id` is the first. A column that may be NULL has no text where it is.
+        lines: of each order its line, as a `Line` or as a tuple of the same.
     """
 
     columns: tuple[str, ...]
-    lines: Sequence[Sequence[str]]
+    lines: Sequence[Line]
 
     @classmethod
-    def of(cls, columns: tuple[str, ...], lines: list[list[str]]) -> Self | None:
+    def of(cls, columns: tuple[str, ...], lines: list[Line]) -> Self | None:
         """These lines, in the order of a page; None where one has more texts, or fewer, than there are columns."""
-        if {*map(len, lines)} - {len(columns) + 1}:
+        separators = len(columns) - 1
+        if {line[2].count(SEPARATOR) for line in lines} - {separators}:
             return None
-        ids = [int(line[1]) for line in lines]
+        ids = [line[1] for line in lines]
         # The sum of several statements is in no order, whatever theirs is; mostly it is in that of a page.
         if ids != sorted(ids, reverse=True):
-            lines.sort(key=_id_of, reverse=True)
+            lines.sort(key=itemgetter(1), reverse=True)
         return cls(columns, lines)
 
     def __len__(self) -> int:
@@ -55,7 +70,7 @@ class Lines:
 
     def id_at(self, place: int) -> int:
         """The id of one of them."""
-        return _id_of(self.lines[place])
+        return self.lines[place][1]
 
     def orders(self) -> Iterator[Order]:
         """The same as values.
@@ -64,12 +79,8 @@ class Lines:
             ValueError: a text is not what its column has, e.g. a date that there is not.
         """
         make, readers = _readers(self.columns)
-        for line in self.lines:
-            yield make(read(text) for read, text in zip(readers, line[1:], strict=True))
-
-
-def _id_of(line: Sequence[str]) -> int:
-    return int(line[1])
+        for _, _, texts in self.lines:
+            yield make(read(text) for read, text in zip(readers, texts.split(SEPARATOR), strict=True))
 
 
 @lru_cache(maxsize=16)

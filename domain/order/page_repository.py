@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.columns import as_ours, table_of
 from domain.database import Database
-from domain.order.lines import SEPARATOR, Lines
+from domain.order.lines import SEPARATOR, Line, Lines
 from domain.order.models import HomestayOrder, Order, part
 from domain.order.states import TradeState
 from domain.prepared import Prepared
@@ -171,12 +171,11 @@ def _orders(shape: Shape, rows: Sequence[Sequence[Any]], number: int) -> list[li
     return found
 
 
-def _lines(shape: Shape, rows: Sequence[Sequence[str]], number: int) -> list[Lines | None]:
-    found = {str(place): list[list[str]]() for place in range(number)}
-    for (line,) in rows:
-        texts = line.split(SEPARATOR)
-        found[texts[0]].append(texts)
-    return [Lines.of(shape.columns, lines) for lines in found.values()]
+def _lines(shape: Shape, rows: Sequence[Any], number: int) -> list[Lines | None]:
+    found = [list[Line]() for _ in range(number)]
+    for row in rows:
+        found[row[0]].append(row)
+    return [Lines.of(shape.columns, lines) for lines in found]
 
 
 def _id_of(order: Order) -> int:
@@ -186,7 +185,7 @@ def _id_of(order: Order) -> int:
 def _statement(shape: Shape) -> Select[Any]:
     place = bindparam("place", type_=Integer())
     columns: list[ColumnElement[Any]] = [_ORDERS.c[name] for name in shape.columns]
-    shown = [_line(place, columns)] if shape.as_lines else [place.label("place"), *columns]
+    shown = [place.label("place"), *([_ORDERS.c.id, _line(columns)] if shape.as_lines else columns)]
     return (
         select(*shown)
         .with_hint(_ORDERS, _NOT_ALONG_ALL, "mysql")
@@ -197,7 +196,7 @@ def _statement(shape: Shape) -> Select[Any]:
     )
 
 
-def _line(place: ColumnElement[int], columns: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
+def _line(columns: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
     """One text of all: what the driver decodes then is one value a row, and not one for each column.
 
     MariaDB joins texts of several character sets, which an existing table may have; MySQL does not.
@@ -206,7 +205,7 @@ def _line(place: ColumnElement[int], columns: Sequence[ColumnElement[Any]]) -> C
         as_ours(column) if isinstance(column.type, String) else func.ifnull(column, literal_column("''"))
         for column in columns
     )
-    return func.concat_ws(literal_column(f"'{SEPARATOR}'"), place, *texts, type_=String())
+    return func.concat_ws(literal_column(f"'{SEPARATOR}'"), *texts, type_=String())
 
 
 def _values(user_id: int, wanted: OrderFilter, window: Window | None) -> dict[str, Any]:

@@ -54,8 +54,10 @@ class HomestayOrderFilter:
 class PageInfo:
     has_next_page: bool
     has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None
+    start_cursor: str | None = lazy(lambda self: None if self.start is None else ids.cursor(self.start))
+    end_cursor: str | None = lazy(lambda self: None if self.end is None else ids.cursor(self.end))
+    start: strawberry.Private[int | None]
+    end: strawberry.Private[int | None]
 
 
 @strawberry.type(description="An order and its place in the list.")
@@ -128,18 +130,16 @@ async def resolve_page(info: Info, arguments: PageArguments, wanted: OrderFilter
         page_info=PageInfo(
             has_next_page=window.before is not None if window.backwards else goes_on,
             has_previous_page=goes_on if window.backwards else window.after is not None,
-            start_cursor=start,
-            end_cursor=end,
+            start=start,
+            end=end,
         ),
         wanted=wanted,
     )
 
 
-def _ends(found: list[Order] | OrderLines) -> tuple[str, str]:
-    """The cursors of the first and the last order."""
-    if isinstance(found, list):
-        return ids.cursor(found[0].id), ids.cursor(found[-1].id)
-    return ids.cursor(found.id_at(0)), ids.cursor(found.id_at(-1))
+def _ends(found: list[Order] | OrderLines) -> tuple[int, int]:
+    """The ids of the first and the last order."""
+    return (found[0].id, found[-1].id) if isinstance(found, list) else (found.id_at(0), found.id_at(-1))
 
 
 async def _read(info: Info, wanted: OrderFilter, window: Window) -> list[Order] | OrderLines:

@@ -94,8 +94,8 @@ def check(document: DocumentNode, variables: Mapping[str, Any] | None, asked: se
 
 def known_cost(kept: Document, variables: Mapping[str, Any] | None) -> Cost | None:
     """What a document that is kept was found to cost with lists of these sizes; None where that is not known yet."""
-    if kept.sizes is None:
-        return None
+    if not kept.sizes:
+        return None if kept.sizes is None else kept.costs.get(())
     given = variables or {}
     return kept.costs.get(tuple(_size(given.get(name)) for name in kept.sizes))
 

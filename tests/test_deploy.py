@@ -189,6 +189,17 @@ def test_the_image_runs_as_nobody_in_particular_what_the_locks_say() -> None:
     assert set(installs) == {"--require-hashes", "--no-deps"}
 
 
+def test_what_answers_no_http_is_watched_where_the_manifests_ask() -> None:
+    (port,) = re.findall(r"HOMESTAY_WATCH_PORT=(\d+)", DOCKERFILE)
+    for name in ("worker", "order-rpc"):
+        program = next(each for each in manifests(KUBERNETES) if container_of(each).get("name") == name)
+        container = container_of(program)
+        assert {"name": "watch", "containerPort": int(port)} in container["ports"]
+        assert program["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == port
+        for probe in ("startupProbe", "livenessProbe"):
+            assert container[probe]["httpGet"] == {"path": "/livez", "port": "watch"}
+
+
 def test_a_program_has_time_to_stop_before_it_is_killed() -> None:
     # It ends within 15 s; what comes before SIGTERM is part of what Kubernetes grants.
     for path in KUBERNETES.rglob("*.yaml"):

@@ -200,6 +200,15 @@ def test_what_answers_no_http_is_watched_where_the_manifests_ask() -> None:
             assert container[probe]["httpGet"] == {"path": "/livez", "port": "watch"}
 
 
+def test_every_scrape_is_of_the_job_that_alerts_ask_for() -> None:
+    guide = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    shown = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)]
+    shown.append(yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")))
+    assert len(shown) == 3
+    assert [[scrape["job_name"] for scrape in each["scrape_configs"]] for each in shown] == [["homestay"]] * 3
+    assert 'up{job="homestay"}' in (DEPLOY / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
+
+
 def test_a_program_has_time_to_stop_before_it_is_killed() -> None:
     # It ends within 15 s; what comes before SIGTERM is part of what Kubernetes grants.
     for path in KUBERNETES.rglob("*.yaml"):

@@ -189,6 +189,19 @@ def test_the_image_runs_as_nobody_in_particular_what_the_locks_say() -> None:
     assert set(installs) == {"--require-hashes", "--no-deps"}
 
 
+def test_who_may_call_a_service_without_passwords_is_labelled_for_it() -> None:
+    policies = {each["metadata"]["name"]: each["spec"] for each in manifests(KUBERNETES) if "Policy" in each["kind"]}
+    programs = {each["metadata"]["name"]: each for each in manifests(KUBERNETES) if each["kind"] == "Deployment"}
+    for name in ("order-rpc", "worker"):
+        labels = programs[name]["spec"]["template"]["metadata"]["labels"]
+        assert policies[name]["podSelector"]["matchLabels"] == labels
+        assert policies[name]["policyTypes"] == ["Ingress"]
+        ports = {each["name"]: each["containerPort"] for each in container_of(programs[name])["ports"]}
+        opened = {port["port"]: "from" in rule for rule in policies[name]["ingress"] for port in rule["ports"]}
+        # Figures are for whoever scrapes; what changes orders is for few.
+        assert opened == {port: what != "watch" for what, port in ports.items()}
+
+
 def test_what_answers_no_http_is_watched_where_the_manifests_ask() -> None:
     (port,) = re.findall(r"HOMESTAY_WATCH_PORT=(\d+)", DOCKERFILE)
     for name in ("worker", "order-rpc"):

@@ -164,6 +164,8 @@ def test_sql_is_put_together_from_pieces_in_one_place_only() -> None:
         place(path, node)
         for path in sources(*ROOMS)
         if str(path.relative_to(ROOT)) not in WRITE_SQL
+        # Most files ask no database, and need no second look.
+        if re.search(rf"\b({'|'.join(TAKE_SQL)})\(", path.read_text(encoding="utf-8"))
         for node in pieced_sql(tree(path))
     ]
     assert found == []

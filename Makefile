@@ -36,7 +36,7 @@ $(VENV)/.conformance: requirements/conformance.lock $(VENV)/.dev
 
 # npm removes what it installed before, and this with it: an installation broken off is made anew.
 $(CLIENTS)/node_modules/.installed: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json $(CLIENTS)/.npmrc
-	@command -v npm >/dev/null || { echo "Conformance needs Node 20 or newer and npm"; exit 1; }
+	@command -v npm >/dev/null || { echo "Conformance needs Node 20.19, 22.12 or newer, and npm"; exit 1; }
 	@echo "Installing the tools of conformance: Node's ..."
 	@cd $(CLIENTS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
@@ -79,6 +79,8 @@ check: $(VENV)/.deploy ## format, lint, types, house rules, what deploys it
 	@$(BIN)/ruff check --quiet . && echo "lint    ok"
 	@$(BIN)/mypy --no-error-summary . && echo "types   ok"
 	@$(BIN)/lint-imports >/dev/null || { $(BIN)/lint-imports; exit 1; }; echo "imports ok"
+	@$(BIN)/python -m pytest --quiet --no-header --no-summary --noconftest -p no:xdist tests/test_house.py -k 'not imports' >/dev/null \
+		|| { $(BIN)/python -m pytest --quiet tests/test_house.py; exit 1; }; echo "house   ok"
 	@$(BIN)/python deploy/check.py && echo "deploy  ok"
 
 format: $(VENV)/.dev ## put the code into its form

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import Histogram
+from prometheus_client import Counter, Histogram
 
 # Seconds. A read of another service may take one, a write two; closing is promised within fifteen.
 UPSTREAM: Final = Histogram(
@@ -15,4 +15,8 @@ CLOSING_LAG: Final = Histogram(
     "homestay_closing_lag_seconds",
     "From the moment at which an unpaid order should close to the moment at which it did.",
     buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 300, 3600),
+)
+PROVIDER_WORDS_UNKNOWN: Final = Counter(
+    "homestay_provider_words_unknown",
+    "Notices of the payment provider that were refused because nobody here knows their trade state.",
 )

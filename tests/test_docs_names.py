@@ -147,7 +147,8 @@ def test_the_map_of_the_house_has_every_file_and_no_other() -> None:
 
 
 def test_a_version_has_its_chapter_in_the_changelog_and_in_the_notes() -> None:
-    first, *cut = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, *cut = re.findall(r"^## (\S+)", changelog, re.MULTILINE)
     notes = (ROOT / "docs" / "upgrading.md").read_text(encoding="utf-8").partition("## Notes by version")[2]
     noted = re.findall(r"^### (\S+)", notes, re.MULTILINE)
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
@@ -155,3 +156,11 @@ def test_a_version_has_its_chapter_in_the_changelog_and_in_the_notes() -> None:
     # One that is worked on has its notes before it is cut.
     assert noted == [version.partition(".dev")[0], *(cut if ".dev" in version else cut[1:])]
     assert ".dev" in version or cut[0] == version
+    # What came after a version is not in it, and so its number is not that of what is here.
+    assert ".dev" in version or "\n- " not in changelog.partition("## Unreleased")[2].partition("\n## ")[0]
+
+
+def test_the_changelog_says_nothing_twice() -> None:
+    entries = re.findall(r"^- .*(?:\n  .*)*", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(entries) > 20
+    assert [entry for entry in {*entries} if entries.count(entry) > 1] == []

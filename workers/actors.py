@@ -16,10 +16,12 @@ from domain.order.closing import Outcome
 from domain.tracing import TRACEPARENT, Kind
 from workers import broker as brokers
 from workers.resources import Resources
-from workers.settings import settings
+from workers.settings import ServiceSettings, settings
 
-_resources: Final = Resources(settings())
-broker: Final = brokers.build(settings())
+# Who only sends is given no secret that a worker needs; what a worker misses it is told when it opens its resources.
+_settings: Final = settings(ServiceSettings)
+_resources: Final = Resources(_settings)
+broker: Final = brokers.build(_settings)
 broker.add_middleware(_resources)
 dramatiq.set_broker(broker)
 

@@ -20,7 +20,7 @@ from workers import broker, migration
 from workers.changes import open_changes
 from workers.clock import SystemClock
 from workers.fair_use import open_fair_use
-from workers.settings import Settings
+from workers.settings import NO_SIGNING_KEY, Settings, SettingsError
 from workers.webhook import Webhook
 
 
@@ -109,9 +109,16 @@ async def open_orders(
 
 @asynccontextmanager
 async def open_webhook(settings: Settings) -> AsyncIterator[Webhook | None]:
-    """Opens the way to whoever tells guests of changes; None where nobody is named."""
+    """Opens the way to whoever tells guests of changes; None where nobody is named.
+
+    Raises:
+        SettingsError: somebody is, and there is no key to sign with.
+    """
     if not settings.notify_url:
         yield None
         return
-    async with Webhook(settings.notify_url, settings.notify_secret.get_secret_value()) as webhook:
+    secret = settings.notify_secret.get_secret_value()
+    if not secret:
+        raise SettingsError(NO_SIGNING_KEY)
+    async with Webhook(settings.notify_url, secret) as webhook:
         yield webhook

@@ -14,12 +14,17 @@ from workers.queue_depths import BrokerAway
 from workers.sweeper import Sweeper
 from workers.watch_server import Check, NotWell, responsive
 
-# Seconds. A sweep of a large backlog takes some; one that has not ended for so long, and two intervals, hangs.
+# Seconds, beside two intervals. A sweep of a large backlog takes some, but gets on with every batch, each of whose
+# questions has a deadline of some seconds.
 SWEPT_WITHIN: Final = 60.0
 
 
-def live(worker: dramatiq.Worker, loop: asyncio.AbstractEventLoop) -> Mapping[str, Check]:
-    """Checks of what a restart would mend."""
+def live(worker: dramatiq.Worker, sweeper: Sweeper, loop: asyncio.AbstractEventLoop) -> Mapping[str, Check]:
+    """Checks of what a restart would mend.
+
+    Not among them: that sweeps fail, as they do without a database. That would have all workers restarted at once, and
+    help nobody. Nor that a message hangs: it is broken off after `workers.broker.TIME_LIMIT`.
+    """
 
     async def threads() -> None:
         dead = [name for name, thread in worker.consumers.items() if not thread.is_alive()]
@@ -28,7 +33,12 @@ def live(worker: dramatiq.Worker, loop: asyncio.AbstractEventLoop) -> Mapping[st
         if count := sum(not thread.is_alive() for thread in worker.workers):
             raise NotWell(f"{count} worker threads have ended")
 
-    return {"threads": threads, "loop": responsive(loop)}
+    async def sweeping() -> None:
+        still = time.monotonic() - sweeper.moved_at
+        if still > SWEPT_WITHIN + 2 * sweeper.interval:
+            raise NotWell(f"the sweep has not got on for {still:.0f} s")
+
+    return {"threads": threads, "loop": responsive(loop), "sweep": sweeping}
 
 
 def ready(
@@ -50,4 +60,4 @@ def ready(
         if age > SWEPT_WITHIN + 2 * sweeper.interval:
             raise NotWell(f"the last sweep ended {age:.0f} s ago")
 
-    return {"database": ask_database, "broker": ask_broker, "sweep": swept}
+    return {"database": ask_database, "broker": ask_broker, "swept": swept}

@@ -146,7 +146,7 @@ class Resources(Middleware):
             host=settings.watch_host,
             port=settings.watch_port,
             metrics=Metrics(room.database, room.clock, loop=loop, queues=QueueFigures(broker)),
-            live=health.live(worker, loop),
+            live=health.live(worker, sweeper, loop),
             ready=health.ready(broker, room.database, sweeper, loop),
         )
         return [server]

@@ -6,7 +6,7 @@ One rule: an address that is set is used; an empty one is served from inside.
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,7 @@ from workers.setting_checks import DEVELOPMENT_KEY, MIN_KEY_BYTES, MIN_OPS_TOKEN
 PREFIX: Final = "HOMESTAY_"
 # Beside the directory in which a program is started; the environment comes before it.
 FILE: Final = ".env"
+NO_SIGNING_KEY: Final = f"{PREFIX}NOTIFY_SECRET: announcements are signed; set the key that their receiver knows"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Host = Annotated[str, AfterValidator(checks.host)]
@@ -167,7 +168,8 @@ class Variables(BaseSettings):
     @property
     def key(self) -> str:
         """The key that signs tokens: the one that is set; else one that everybody knows, or none where others sign."""
-        return self.jwt_secret.get_secret_value() or ("" if self.jwt_jwks_url else DEVELOPMENT_KEY)
+        known = "" if self.jwt_jwks_url or self.production else DEVELOPMENT_KEY
+        return self.jwt_secret.get_secret_value() or known
 
     @property
     def gives_tokens(self) -> bool:
@@ -226,13 +228,22 @@ class Variables(BaseSettings):
 
 
 class Settings(Variables):
-    """What an installation decides: each variable by itself, and all of them together."""
+    """What an installation decides: each variable by itself, and all of them together.
+
+    Attributes:
+        needed: variables without which a program does not start, where its other variables ask for them. Here it is one
+            that does everything; programs that do less start with fewer secrets.
+    """
+
+    needed: ClassVar[frozenset[str]] = frozenset(
+        {"jwt_secret", "notify_secret", "database_url", "broker_url", "travel_addr", "payment_addr"}
+    )
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         problems = []
-        if self.notify_url and not self.notify_secret.get_secret_value():
-            problems.append(f"{PREFIX}NOTIFY_SECRET: announcements are signed; set the key that their receiver knows")
+        if "notify_secret" in self.needed and self.notify_url and not self.notify_secret.get_secret_value():
+            problems.append(NO_SIGNING_KEY)
         if self.processes > 1 and not self.broker_url:
             problems.append(f"{PREFIX}PROCESSES: several processes need a {PREFIX}BROKER_URL that they share")
         if self.production:
@@ -247,38 +258,68 @@ class Settings(Variables):
             for name in ("jwt_secret", "ops_token", "notify_secret")
             if checks.is_sample(getattr(self, name))
         ]
-        if not self.jwt_secret.get_secret_value() and not self.jwt_jwks_url:
+        if "jwt_secret" in self.needed and not self.jwt_secret.get_secret_value() and not self.jwt_jwks_url:
             problems.append(f"{PREFIX}JWT_SECRET: production needs a key of its own, or {PREFIX}JWT_JWKS_URL")
         if self.notify_url and 0 < checks.signing_bytes(self.notify_secret) < MIN_SIGNING_BYTES:
             problems.append(f"{PREFIX}NOTIFY_SECRET: expected at least {MIN_SIGNING_BYTES} bytes in production")
         problems += [
             f"{PREFIX}{name.upper()}: production serves nothing from inside; set its address"
             for name in ("database_url", "broker_url", "travel_addr", "payment_addr")
-            if not getattr(self, name)
+            if name in self.needed and not getattr(self, name)
         ]
         if urlsplit(self.jwt_jwks_url).scheme == "http":
             problems.append(f"{PREFIX}JWT_JWKS_URL: expected https://…; who can change this answer can be any guest")
         return problems
 
 
+class EdgeSettings(Settings):
+    """Those of the GraphQL edge: it knows guests by their tokens, and tells no webhook."""
+
+    needed = Settings.needed - {"notify_secret"}
+
+
+class WorkerSettings(Settings):
+    """Those of who closes orders and delivers letters: it signs announcements, and reads no token."""
+
+    needed = Settings.needed - {"jwt_secret"}
+
+
+class ServiceSettings(Settings):
+    """Those of gRPC services, and of commands that do one thing: they read no token, and tell no webhook."""
+
+    needed = Settings.needed - {"jwt_secret", "notify_secret"}
+
+
+class MigrationSettings(Settings):
+    """Those of whoever needs the database alone."""
+
+    needed = frozenset({"database_url"})
+
+
 @cache
-def settings() -> Settings:
+def settings(kind: type[Settings] = Settings) -> Settings:
     """The settings of this process.
 
+    Args:
+        kind: by what the program does.
+
     Raises:
-        SettingsError: a variable can't be used.
+        SettingsError: a variable can't be used, or one is missing that such a program needs.
     """
-    return read()
+    return read(kind)
 
 
-def read() -> Settings:
+def read(kind: type[Settings] = Settings) -> Settings:
     """Reads the environment anew.
 
+    Args:
+        kind: by what the program does.
+
     Raises:
-        SettingsError: a variable can't be used.
+        SettingsError: a variable can't be used, or one is missing that such a program needs.
     """
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(problem) for problem in error.errors(include_url=False))) from None
     except UnicodeError:

@@ -48,6 +48,8 @@ class Sweeper:
 
     Attributes:
         ended_at: when a sweep last ended, or when this was made, by the monotonic clock.
+        moved_at: when it last got on, by the same clock: a batch was done, a sweep ended, or one failed. What waits for
+            an answer that never comes does not get on, and only a restart brings it back.
     """
 
     name = "sweeper"
@@ -57,7 +59,7 @@ class Sweeper:
         self.interval = interval
         self._grace = grace
         self._task: asyncio.Task[None] | None = None
-        self.ended_at = time.monotonic()
+        self.ended_at = self.moved_at = time.monotonic()
 
     async def start(self) -> None:
         """Sweeps from now on."""
@@ -82,6 +84,7 @@ class Sweeper:
                 log.warning("can't sweep", reason=error.reason)
             except Exception:
                 log.exception("sweep failed")
+            self.moved_at = time.monotonic()
             await asyncio.sleep(max(0.0, next_at - loop.time()))
 
     async def sweep(self, grace: timedelta = timedelta(), *, watch: Callable[[Swept], None] | None = None) -> Swept:
@@ -138,3 +141,5 @@ class Sweeper:
                 return []
             # One that can't be closed must not keep the others from it.
             return [outcome for sn in sns for outcome in await self._close([sn])]
+        finally:
+            self.moved_at = time.monotonic()

@@ -8,6 +8,7 @@ import typer
 from bff.cli import dead_messages, progress
 from bff.cli.chosen import All, Ids, chosen, counted, told
 from bff.cli.terminal import Json, do, lesson, read_settings, say, say_json, say_table
+from workers.settings import ServiceSettings
 
 _NOT_SO: Final = "an id is not dead, or not there; the others are done"
 
@@ -26,7 +27,7 @@ def list_(as_json: Json = False) -> None:  # noqa: FBT002
     """List what is dead, the oldest first: 1000 of them at most. With --json the payloads, too."""
     from bff.cli import tasks  # noqa: PLC0415 -- the other commands need not wait for these
 
-    letters, total = do(tasks.dead_letters(read_settings()))
+    letters, total = do(tasks.dead_letters(read_settings(ServiceSettings)))
     if as_json:
         say_json({"total": total, "letters": [asdict(letter) for letter in letters]})
         return
@@ -48,7 +49,7 @@ def retry(ids: Ids = None, every: All = False, as_json: Json = False) -> None:  
 
     which = chosen(ids, every=every)
     with progress.shown() as tell:
-        done, unknown = do(tasks.retry_dead_letters(read_settings(), which, tell))
+        done, unknown = do(tasks.retry_dead_letters(read_settings(ServiceSettings), which, tell))
     told(_THING, done, unknown, "will be tried again", as_json=as_json)
 
 
@@ -59,5 +60,5 @@ def drop(ids: Ids = None, every: All = False, as_json: Json = False) -> None:  #
 
     which = chosen(ids, every=every)
     with progress.shown() as tell:
-        done, unknown = do(tasks.drop_dead_letters(read_settings(), which, tell))
+        done, unknown = do(tasks.drop_dead_letters(read_settings(ServiceSettings), which, tell))
     told(_THING, done, unknown, "dropped", as_json=as_json)

@@ -14,6 +14,7 @@ import typer
 from bff.cli import progress
 from bff.cli.chosen import All, Ids, chosen, counted, told
 from bff.cli.terminal import Json, explained, fail, lesson, read_settings, say, say_json, say_table
+from workers.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from workers.dead_messages import DeadMessage, DeadMessages
@@ -72,7 +73,7 @@ def _dead_messages() -> "DeadMessages":
     from workers import actors  # noqa: PLC0415
     from workers.dead_messages import DeadMessages  # noqa: PLC0415
 
-    read_settings()
+    read_settings(ServiceSettings)
     if not isinstance(actors.broker, RedisBroker):
         fail("only a Redis broker keeps dead messages here; RabbitMQ's are in its queues that end in .XQ")
     return DeadMessages(actors.broker)

@@ -13,7 +13,15 @@ import typer
 from bff.cli import dead_letters, progress, settlements
 from bff.cli import settings as settings_command
 from bff.cli.terminal import Json, do, edge_at, fail, lesson, read_settings, say, say_json, serve
-from workers.settings import PREFIX, SettingsError, settings
+from workers.settings import (
+    PREFIX,
+    EdgeSettings,
+    MigrationSettings,
+    ServiceSettings,
+    SettingsError,
+    WorkerSettings,
+    settings,
+)
 
 app: Final = typer.Typer(
     help="Homestay orders: a GraphQL edge, a worker that closes what is not paid, reference services to try it with.",
@@ -41,36 +49,36 @@ def main() -> None:
 @app.command(epilog=lesson("HOMESTAY_PORT=8080 homestay run"))
 def run() -> None:
     """Serve the whole product from one process; what has no address is served from inside."""
+    found = read_settings()
     from bff import programs  # noqa: PLC0415 -- the other commands need not wait for these
     from bff.cli import greeting  # noqa: PLC0415 -- the other commands need not wait for these
 
-    serve(programs.run_all(read_settings(), lambda http: greeting.welcome(settings(), http.port)), "homestay")
+    serve(programs.run_all(found, lambda http: greeting.welcome(found, http.port)), "homestay")
 
 
 @app.command(epilog=lesson("HOMESTAY_BROKER_URL=redis://127.0.0.1 homestay bff"))
 def bff() -> None:
     """Serve the GraphQL edge, by as many processes as HOMESTAY_PROCESSES says."""
-    if read_settings().processes > 1:
+    found = read_settings(EdgeSettings)
+    if found.processes > 1:
         from bff.cli import several  # noqa: PLC0415 -- the parent serves nobody, and needs little
 
-        several.run(settings())
+        several.run(found)
         return
     from bff import programs  # noqa: PLC0415
 
-    serve(programs.run_bff(settings(), lambda http: say(edge_at(settings(), http.port))), "homestay-bff")
+    serve(programs.run_bff(found, lambda http: say(edge_at(found, http.port))), "homestay-bff")
 
 
 @app.command("bff-process", hidden=True)
 def bff_process(number: int, of: int, port: int, directory: Path) -> None:
     """Serve the GraphQL edge as one process of several; for `homestay bff`, which starts them."""
+    found = read_settings(EdgeSettings)
     from bff import programs  # noqa: PLC0415
     from bff.processes.seat import Seat  # noqa: PLC0415
 
     structlog.contextvars.bind_contextvars(process=number)
-    serve(
-        programs.run_bff(read_settings(), lambda _: None, Seat(number, of, port, directory)),
-        "homestay-bff",
-    )
+    serve(programs.run_bff(found, lambda _: None, Seat(number, of, port, directory)), "homestay-bff")
 
 
 @app.command(epilog=lesson("HOMESTAY_BROKER_URL=redis://127.0.0.1 homestay worker --threads 16"))
@@ -79,7 +87,7 @@ def worker(
     threads: Annotated[int, typer.Option(help="Messages at once in each.", min=1)] = 32,
 ) -> None:
     """Run the dramatiq worker: `dramatiq workers.actors` with our defaults."""
-    if not settings().broker_url:
+    if not settings(WorkerSettings).broker_url:
         fail(f"{PREFIX}BROKER_URL: a worker of its own needs a broker that processes share (`homestay run` has one)")
     command = [sys.executable, "-m", "dramatiq", "workers.actors", "--skip-logging"]
     command += ["--processes", str(processes), "--threads", str(threads), "--worker-shutdown-timeout", "12000"]
@@ -90,32 +98,31 @@ def worker(
 @app.command("order-rpc", epilog=lesson("homestay order-rpc"))
 def order_rpc() -> None:
     """Serve the order gRPC service."""
+    found = read_settings(ServiceSettings)
     from bff import programs  # noqa: PLC0415
 
-    serve(
-        programs.run_order_rpc(read_settings(), lambda server: say(f"order service on {server.address}")),
-        "homestay-order-rpc",
-    )
+    serve(programs.run_order_rpc(found, lambda server: say(f"order service on {server.address}")), "homestay-order-rpc")
 
 
 @app.command("travel-rpc", epilog=lesson("homestay travel-rpc"))
 def travel_rpc() -> None:
     """Serve the reference travel service, with a demo catalogue."""
+    found = read_settings(ServiceSettings)
     from bff import programs  # noqa: PLC0415
 
     serve(
-        programs.run_travel_rpc(read_settings(), lambda server: say(f"travel service on {server.address}")),
-        "homestay-travel-rpc",
+        programs.run_travel_rpc(found, lambda server: say(f"travel service on {server.address}")), "homestay-travel-rpc"
     )
 
 
 @app.command("payment-rpc", epilog=lesson("homestay payment-rpc"))
 def payment_rpc() -> None:
     """Serve the reference payment service."""
+    found = read_settings(ServiceSettings)
     from bff import programs  # noqa: PLC0415
 
     serve(
-        programs.run_payment_rpc(read_settings(), lambda server: say(f"payment service on {server.address}")),
+        programs.run_payment_rpc(found, lambda server: say(f"payment service on {server.address}")),
         "homestay-payment-rpc",
     )
 
@@ -130,7 +137,7 @@ def sweep(
 
     if not once:
         fail("every worker sweeps by itself; `homestay sweep --once` makes one sweep now")
-    found = read_settings()
+    found = read_settings(WorkerSettings)
     with progress.shown() as tell:
         swept = do(tasks.sweep(found, tell))
     if as_json:
@@ -144,7 +151,7 @@ def migrate(as_json: Json = False) -> None:  # noqa: FBT002
     """Bring the database's tables up to date, and give orders of the existing system their nights."""
     from bff.cli import tasks  # noqa: PLC0415
 
-    found = read_settings()
+    found = read_settings(MigrationSettings)
     with progress.shown() as tell:
         migrated = do(tasks.migrate(found, tell))
     if as_json:
@@ -165,7 +172,8 @@ def token(
     match = _DURATION.fullmatch(ttl)
     if match is None:
         fail(f"--ttl: {ttl!r} is no duration; expected for example 90s, 30m, 1h or 7d")
-    if not settings().key:
+    found = settings(EdgeSettings)
+    if not found.key:
         fail(f"{PREFIX}JWT_SECRET: tokens are signed by others here ({PREFIX}JWT_JWKS_URL), unless this is set too")
     good_for = timedelta(seconds=int(match[1]) * _UNITS[match[2] or "s"])
     try:
@@ -173,7 +181,7 @@ def token(
         expires_at = datetime.now(UTC).replace(microsecond=0) + good_for
     except OverflowError:
         fail(f"--ttl: {ttl} is longer than there are dates")
-    signed = Tokens.of(settings()).sign(user, good_for)
+    signed = Tokens.of(found).sign(user, good_for)
     if as_json:
         say_json({"token": signed, "user": user, "expires_at": expires_at})
     else:
@@ -187,7 +195,7 @@ def pay(sn: Sn, as_json: Json = False) -> None:  # noqa: FBT002
     """Play the payment provider: confirm the order's open payment (and open it, where the guest has not)."""
     from bff.cli import tasks  # noqa: PLC0415
 
-    played = do(tasks.pay(read_settings(), sn))
+    played = do(tasks.pay(read_settings(ServiceSettings), sn))
     if as_json:
         say_json(played.as_json())
     else:
@@ -203,7 +211,7 @@ def refund(sn: Sn, as_json: Json = False) -> None:  # noqa: FBT002
     """Play the payment provider: return the order's money."""
     from bff.cli import tasks  # noqa: PLC0415
 
-    played = do(tasks.refund(read_settings(), sn))
+    played = do(tasks.refund(read_settings(ServiceSettings), sn))
     if as_json:
         say_json(played.as_json())
     else:

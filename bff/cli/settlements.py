@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from bff.cli.terminal import Json, do, fail, read_settings, say, say_json, say_table
+from workers.settings import ServiceSettings
 
 _MONTH: Final = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 
@@ -24,7 +25,7 @@ def settlements(
     if match is None:
         fail(f"--month: {month!r} is no month; expected for example 2026-10")
     first = date(int(match[1]), int(match[2]), 1)
-    found = do(tasks.settlements(read_settings(), first, business))
+    found = do(tasks.settlements(read_settings(ServiceSettings), first, business))
     if as_json:
         say_json([_json(each) for each in found])
         return

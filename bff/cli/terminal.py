@@ -47,9 +47,13 @@ def lesson(example: str, *, not_so: str = "") -> str:
     return f"Example: {example}\n\nExit codes: {' · '.join(codes if not_so else [codes[0], *codes[2:]])}."
 
 
-def read_settings() -> Settings:
-    """The settings of this process, its logs set up by them."""
-    found = environment.settings()
+def read_settings(kind: type[Settings] = Settings) -> Settings:
+    """The settings of this process, its logs set up by them.
+
+    Args:
+        kind: by what the program does.
+    """
+    found = environment.settings(kind)
     logs.configure(found)
     return found
 

@@ -17,11 +17,12 @@ from domain import outbox
 from domain.clock import Clock
 from domain.database import Database
 from domain.errors import InvalidInput, InvalidTransition, PaymentNotFound
+from domain.figures import PROVIDER_WORDS_UNKNOWN
 from domain.payment import numbers, repository, states
 from domain.payment.models import Payment
 from domain.payment.ports import STATUS_CHANGED, Wake
 from domain.payment.requests import Charge, Notice, check_charge, check_notice, check_order_sns, check_page
-from domain.payment.states import DEFAULT_WORDS, SETTLED, PayStatus
+from domain.payment.states import DEFAULT_WORDS, SETTLED, PayStatus, UnknownWord
 
 log = structlog.get_logger(__name__)
 
@@ -81,11 +82,15 @@ class Payments:
         """Records the provider's word. A repeat changes nothing, is answered as the first time and announced again.
 
         Raises:
-            InvalidInput: the notice breaks a rule.
+            InvalidInput: the notice breaks a rule. Of a word that nobody knows people are told: money may have come.
             PaymentNotFound: there is no such payment.
             InvalidTransition: the payment can't come to that status from where it is.
         """
-        check_notice(notice)
+        try:
+            check_notice(notice)
+        except UnknownWord:
+            await self._tell_people(notice)
+            raise
         payment, moved = await self._record(notice)
         self._wake()
         if moved and payment.pay_status is PayStatus.SUCCESS:
@@ -238,6 +243,17 @@ class Payments:
         """Writes the letter that says how a payment stands; again for a repeat, in case the first was in vain."""
         news = {"orderSn": payment.order_sn, "payStatus": int(payment.pay_status)}
         await outbox.add(connection, STATUS_CHANGED, {payment.order_sn: news}, self._clock.sql_now())
+
+    async def _tell_people(self, notice: Notice) -> None:
+        """Counts and logs a word that nobody knows; neither it nor any other text of whoever sent it is in the line."""
+        PROVIDER_WORDS_UNKNOWN.inc()
+        payment = await self._database.read(lambda connection: repository.find(connection, notice.sn))
+        log.error(
+            "provider's word unknown",
+            sn=payment and payment.sn,
+            status=notice.status.name,
+            length=len(notice.trade_state),
+        )
 
     async def _warn_if_paid_twice(self, payment: Payment) -> None:
         sns = await self._database.read(lambda connection: repository.paid_sns(connection, payment.order_sn))

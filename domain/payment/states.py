@@ -7,6 +7,10 @@ from typing import Final
 from domain.errors import InvalidInput
 
 
+class UnknownWord(InvalidInput):
+    """The provider has no such trade state, as far as we know: it may have a new one."""
+
+
 class PayStatus(IntEnum):
     """How a payment stands; the numbers are those of the wire and of the table."""
 
@@ -70,9 +74,9 @@ def from_provider(word: str) -> PayStatus:
     """Reads the provider's trade state.
 
     Raises:
-        InvalidInput: the provider has no such word. It is not guessed at: a guess could lose money.
+        UnknownWord: the provider has no such word. It is not guessed at: a guess could lose money.
     """
     try:
         return PROVIDER_WORDS[word]
     except KeyError:
-        raise InvalidInput("This is none of the provider's trade states.", "tradeState") from None
+        raise UnknownWord("This is none of the provider's trade states.", "tradeState") from None

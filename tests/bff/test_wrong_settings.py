@@ -98,6 +98,29 @@ def test_several_are_named_at_once(shell: Shell) -> None:
     assert not list(shell.home.iterdir())
 
 
+def test_a_migration_needs_the_database_alone(shell: Shell) -> None:
+    shell.set(env="production", database_url="sqlite+aiosqlite:///orders.sqlite3", notify_url="https://push.internal")
+    assert shell.run("migrate", "--json").code == 0
+    assert [path.name for path in shell.home.iterdir()] == ["orders.sqlite3"]
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        (["bff"], ["JWT_SECRET", "BROKER_URL", "TRAVEL_ADDR", "PAYMENT_ADDR"]),
+        (["token", "--user", "7"], ["JWT_SECRET", "BROKER_URL", "TRAVEL_ADDR", "PAYMENT_ADDR"]),
+        (["worker"], ["NOTIFY_SECRET", "BROKER_URL", "TRAVEL_ADDR", "PAYMENT_ADDR"]),
+        (["sweep", "--once"], ["NOTIFY_SECRET", "BROKER_URL", "TRAVEL_ADDR", "PAYMENT_ADDR"]),
+        (["settlements", "--month", "2026-10"], ["BROKER_URL", "TRAVEL_ADDR", "PAYMENT_ADDR"]),
+        (["run"], ["NOTIFY_SECRET", "JWT_SECRET", "BROKER_URL", "TRAVEL_ADDR", "PAYMENT_ADDR"]),
+    ],
+)
+def test_a_program_asks_for_what_it_uses(shell: Shell, command: list[str], missing: list[str]) -> None:
+    shell.set(env="production", database_url="mysql+aiomysql://u:w@db/n", notify_url="https://push.internal")
+    ended = shell.run(*command)
+    assert (ended.code, [line.partition(":")[0].removeprefix(PREFIX) for line in ended.lines]) == (CAN_NOT, missing)
+
+
 def test_a_file_that_nobody_can_read_is_named(shell: Shell) -> None:
     (shell.home / ".env").write_bytes(b"HOMESTAY_PORT=\xff\xfe\n")
     for command in (["settings"], ["token", "--user", "7"]):

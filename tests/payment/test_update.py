@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import event, update
 from structlog.testing import capture_logs
 
@@ -98,6 +99,28 @@ async def test_a_bad_notice_is_refused_and_changes_nothing(
     assert await refused(caller.notify(sn, **wrong)) == (INVALID, "INVALID_INPUT", field)
     assert await rows(database) == before
     assert await announcements.made() == []
+
+
+def words_unknown() -> float:
+    return REGISTRY.get_sample_value("homestay_provider_words_unknown_total") or 0.0
+
+
+async def test_people_are_told_of_a_word_that_nobody_knows_and_not_what_it_is(caller: Caller) -> None:
+    sn, before = await caller.create(), words_unknown()
+    with capture_logs() as logs:
+        assert await refused(caller.notify(sn, 1, "PARTIALLY_PAID")) == (INVALID, "INVALID_INPUT", "tradeState")
+    told = {"event": "provider's word unknown", "log_level": "error", "sn": sn, "status": "SUCCESS", "length": 14}
+    assert logs == [told]
+    assert words_unknown() == before + 1
+    # Who asks about a payment that is not there has no text of theirs in our logs either.
+    with capture_logs() as logs:
+        await refused(caller.notify("a planted text", 1, "PARTIALLY_PAID"))
+    assert logs == [told | {"sn": None}]
+    with capture_logs() as logs:
+        await caller.notify(sn, 1, "SUCCESS")
+        await refused(caller.notify(sn, -1, "SUCCESS"))
+    assert logs == []
+    assert words_unknown() == before + 2
 
 
 @pytest.mark.parametrize("sn", ["PMT20260301120506ABCDEFGH", "", "x" * 400, ORDER, "'; --\0"])

@@ -89,17 +89,42 @@ def test_without_a_worker_the_next_sweep_closes(installation: Installation) -> N
     assert installation.detail(order["sn"], token)["closeReason"] == "UNPAID_TIMEOUT"
 
 
+def two_nights() -> order_pb2.CreateHomestayOrderReq:
+    """What a back-end service asks for: the order of the examples, in a month."""
+    day = 86400
+    # Midnights in Shanghai, eight hours before those of UTC, in unix seconds.
+    midnight = int(time.time()) // day * day + 30 * day - 8 * 3600
+    return order_pb2.CreateHomestayOrderReq(
+        homestayId=1, liveStartTime=midnight, liveEndTime=midnight + 2 * day, userId=7, livePeopleNum=2, isFood=True
+    )
+
+
+def test_an_order_outlives_the_order_service_that_placed_it(installation: Installation) -> None:
+    for program in ("travel-rpc", "payment-rpc"):
+        installation.start(program)
+    installation.start_worker()
+    service = installation.start("order-rpc", HOMESTAY_PAY_WINDOW="3")
+    with grpc.insecure_channel(f"127.0.0.1:{installation.order_rpc_port}") as channel:
+        sn = order_pb2_grpc.orderStub(channel).createHomestayOrder(two_nights(), timeout=5).sn
+    due = time.monotonic() + 3
+    # Its message may be on its way to Redis still, and be lost with it.
+    service.kill()
+    installation.start("order-rpc")
+    with grpc.insecure_channel(f"127.0.0.1:{installation.order_rpc_port}") as channel:
+        orders, which = order_pb2_grpc.orderStub(channel), order_pb2.HomestayOrderDetailReq(sn=sn)
+        while (state := orders.homestayOrderDetail(which, timeout=5).homestayOrder.tradeState) == 0:
+            assert time.monotonic() < due + 30
+            time.sleep(0.05)
+    assert state == -1
+
+
 def test_a_back_end_service_places_and_reads_an_order_over_grpc(installation: Installation) -> None:
     for program in ("travel-rpc", "payment-rpc", "order-rpc"):
         installation.start(program)
+    asked = two_nights()
+    midnight, day = asked.liveStartTime, 86400
     with grpc.insecure_channel(f"127.0.0.1:{installation.order_rpc_port}") as channel:
         orders = order_pb2_grpc.orderStub(channel)
-        day = 86400
-        # Midnights in Shanghai, eight hours before those of UTC, in unix seconds.
-        midnight = int(time.time()) // day * day + 30 * day - 8 * 3600
-        asked = order_pb2.CreateHomestayOrderReq(
-            homestayId=1, liveStartTime=midnight, liveEndTime=midnight + 2 * day, userId=7, livePeopleNum=2, isFood=True
-        )
         placed = orders.createHomestayOrder(asked, timeout=5)
         detail = orders.homestayOrderDetail(order_pb2.HomestayOrderDetailReq(sn=placed.sn), timeout=5).homestayOrder
     assert (detail.orderTotalPrice, detail.tradeState, detail.tradeCode) == (71800, 0, "")

@@ -6,7 +6,7 @@ from domain.errors import RateLimited
 from domain.order.ports import NoLimit
 from tests.fakes import FakeTimer
 from workers import bootstrap
-from workers.settings import Settings
+from workers.settings import ServiceSettings, Settings, SettingsError
 
 
 def settings(home: Path, **named: int) -> Settings:
@@ -40,3 +40,10 @@ async def test_nothing_stands_for_no_limit(tmp_path: Path) -> None:
     ) as room:
         assert isinstance(room.orders._fair_use, NoLimit)
         assert room.orders._rules.max_unpaid is None
+
+
+async def test_no_announcement_goes_out_unsigned(tmp_path: Path) -> None:
+    told = ServiceSettings(data_dir=tmp_path, notify_url="https://push.internal/hook")
+    with pytest.raises(SettingsError, match="HOMESTAY_NOTIFY_SECRET"):
+        async with bootstrap.open_webhook(told):
+            pass

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from workers.setting_checks import DEVELOPMENT_KEY
-from workers.settings import Settings, SettingsError, read
+from workers.settings import ServiceSettings, Settings, SettingsError, read
 
 PRODUCTION = {
     "HOMESTAY_ENV": "production",
@@ -81,6 +81,13 @@ def test_production_needs_no_key_where_others_sign(monkeypatch: pytest.MonkeyPat
     others = {"HOMESTAY_JWT_SECRET": "", "HOMESTAY_JWT_JWKS_URL": "https://sign-in.example.org/keys"}
     set_all(monkeypatch, PRODUCTION | others)
     assert (read().key, read().gives_tokens) == ("", False)
+
+
+def test_a_program_of_production_that_needs_no_key_does_not_have_the_one_that_everybody_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_all(monkeypatch, {name: value for name, value in PRODUCTION.items() if name != "HOMESTAY_JWT_SECRET"})
+    assert (read(ServiceSettings).key, read(ServiceSettings).gives_tokens) == ("", False)
 
 
 @pytest.mark.parametrize("name", ["HOMESTAY_JWT_SECRET", "HOMESTAY_OPS_TOKEN", "HOMESTAY_NOTIFY_SECRET"])

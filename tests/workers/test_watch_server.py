@@ -14,6 +14,7 @@ from dramatiq.brokers.stub import StubBroker
 from domain.database import Database
 from domain.engine import create_engine
 from domain.errors import DatabaseUnavailable
+from domain.order.closing import Outcome
 from domain.order.room import OrderRoom
 from tests.servers import MariaDB, Redis, free_port, require
 from tests.system.installation import Installation
@@ -153,7 +154,8 @@ class Threads:
 
 async def test_a_thread_that_ended_is_told() -> None:
     worker: Any = Threads()
-    check = health.live(worker, asyncio.get_running_loop())["threads"]
+    sweeper: Any = None
+    check = health.live(worker, sweeper, asyncio.get_running_loop())["threads"]
     await check()
     worker.workers[0].alive = False
     with pytest.raises(NotWell, match="1 worker threads"):
@@ -185,9 +187,71 @@ async def test_what_a_worker_needs_is_asked(room: OrderRoom, monkeypatch: pytest
     await away.close()
     monkeypatch.setattr(sweeper, "ended_at", time.monotonic() - health.SWEPT_WITHIN - 11)
     with pytest.raises(NotWell, match="71 s ago"):
-        await ill["sweep"]()
+        await ill["swept"]()
     await sweeper.sweep()
-    await ill["sweep"]()
+    await ill["swept"]()
+
+
+class Hanging:
+    """Use cases of closing whose question to the database is never answered, or fails."""
+
+    def __init__(self) -> None:
+        self.failing = False
+
+    async def overdue(self, **_: Any) -> list[str]:
+        if self.failing:
+            raise DatabaseUnavailable("gone away")
+        await asyncio.Event().wait()
+        raise AssertionError("the test never sets it")
+
+
+async def test_a_sweep_that_hangs_is_mended_by_a_restart_and_one_that_fails_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health, "SWEPT_WITHIN", 0.1)
+    closing: Any = Hanging()
+    closing.failing = True
+    sweeper = Sweeper(closing, interval=0.02, grace=10)
+    worker: Any = Threads()
+    loop = asyncio.get_running_loop()
+    live = health.live(worker, sweeper, loop)["sweep"]
+    ready = health.ready(StubBroker(middleware=[]), Database(create_engine("sqlite+aiosqlite://")), sweeper, loop)
+    await sweeper.start()
+    await asyncio.sleep(0.3)
+    # Without its database no sweep ends, and a restart would not bring it back.
+    await live()
+    with pytest.raises(NotWell, match="the last sweep ended"):
+        await ready["swept"]()
+    closing.failing = False
+    await asyncio.sleep(0.3)
+    with pytest.raises(NotWell, match="the sweep has not got on"):
+        await live()
+    await sweeper.stop()
+
+
+async def test_a_sweep_of_a_large_backlog_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "SWEPT_WITHIN", 0.2)
+    closing: Any = Backlog()
+    sweeper = Sweeper(closing, interval=0.02, grace=10)
+    worker: Any = Threads()
+    check = health.live(worker, sweeper, asyncio.get_running_loop())["sweep"]
+    sweep = asyncio.create_task(sweeper.sweep())
+    for _ in range(8):
+        await asyncio.sleep(0.06)
+        await check()
+    assert not sweep.done()
+    sweep.cancel()
+
+
+class Backlog:
+    """Use cases of closing with more overdue orders than end."""
+
+    async def overdue(self, *, limit: int, **_: Any) -> list[str]:
+        await asyncio.sleep(0.01)
+        return [f"HSO{number}" for number in range(limit)]
+
+    async def close_many(self, sns: list[str]) -> dict[str, Outcome]:
+        return dict.fromkeys(sns, Outcome.CLOSED)
 
 
 PROGRAMS: Final = ("travel-rpc", "payment-rpc", "order-rpc")

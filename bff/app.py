@@ -43,7 +43,8 @@ def create_app(
         origins: whose pages may ask from a browser, beside our own.
         production: whether real guests are served, who are to come by TLS alone.
     """
-    endpoint, places = Endpoint(edge), Places()
+    places = Places()
+    endpoint = Endpoint(edge, places)
     return Application(
         routes=[
             Route("/graphql", endpoint, middleware=guards.around_graphql(places)),

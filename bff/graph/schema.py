@@ -272,24 +272,26 @@ class Schema(strawberry.Schema):
         *others: Any,  # noqa: ANN401 -- passed through, as are those by name
         **named: Any,  # noqa: ANN401
     ) -> StreamResult:
-        """Runs an operation whose answers are several. What the gate refuses is its one answer, as in `execute`."""
-        await self._turn(query, variable_values)
-        return _refusals_answered(await super().stream(query, variable_values, *others, **named))
+        """Runs an operation whose answers are several. What the gate refuses is its one answer, as in `execute`.
+
+        Nothing is done before the first answer is asked for, which waits for its turn, too.
+        """
+        return self._answers(query, variable_values, await super().stream(query, variable_values, *others, **named))
+
+    async def _answers(self, text: str | None, variables: dict[str, Any] | None, results: StreamResult) -> StreamResult:
+        await self._turn(text, variables)
+        try:
+            async with aclosing(results):
+                async for result in results:
+                    yield result
+        except GraphQLError as refusal:
+            yield PreExecutionError(data=None, errors=[refusal])
 
     async def _turn(self, text: str | None, variables: dict[str, Any] | None) -> None:
         """Waits, where it is not known yet what this would cost."""
         document = self.documents.find(text) if text else None
         if text and (document is None or known_cost(document, variables) is None):
             await self._turns.wait()
-
-
-async def _refusals_answered(results: StreamResult) -> StreamResult:
-    try:
-        async with aclosing(results):
-            async for result in results:
-                yield result
-    except GraphQLError as refusal:
-        yield PreExecutionError(data=None, errors=[refusal])
 
 
 def build(*, introspection: bool) -> Schema:

@@ -11,6 +11,7 @@ from bff.errors import MASK, EdgeCode
 
 # Seconds until who was not let in should come again.
 RETRY_AFTER: Final = 1
+TOO_MANY: Final = "There is more to do than can be done right now. Nothing was executed; please try again."
 
 
 class Reply(NamedTuple):
@@ -46,9 +47,10 @@ def too_late(request_id: str, seconds: float) -> Reply:
 
 def too_many(request_id: str) -> Reply:
     """For a client that is to come again."""
-    reason = "There is more to do than can be done right now. Nothing was executed; please try again."
     extensions = {"code": EdgeCode.OVERLOADED, "requestId": request_id, "retryAfter": RETRY_AFTER}
-    return Reply(HTTPStatus.SERVICE_UNAVAILABLE, _JSON, _error(reason, extensions), [("retry-after", str(RETRY_AFTER))])
+    return Reply(
+        HTTPStatus.SERVICE_UNAVAILABLE, _JSON, _error(TOO_MANY, extensions), [("retry-after", str(RETRY_AFTER))]
+    )
 
 
 def sorry(request_id: str) -> Reply:

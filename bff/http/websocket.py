@@ -10,6 +10,7 @@ from graphql import GraphQLError
 from starlette.websockets import WebSocketDisconnect
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
+from strawberry.schema.schema import StreamResult
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
@@ -22,8 +23,11 @@ from strawberry.utils.aio import aclosing
 from bff import watching
 from bff.context import EXPIRED, RequestContext
 from bff.errors import EdgeCode
-from bff.http import request_body
+from bff.http import request_body, sockets, streamed
+from bff.http.reply import RETRY_AFTER, TOO_MANY
 from bff.http.request_body import Refused, Said
+from bff.http.sockets import Crowded
+from bff.http.streamed import Begun
 from domain.tracing import Span
 
 if TYPE_CHECKING:
@@ -43,6 +47,10 @@ _ABOUT: Final = {"network.protocol.name": "websocket"}
 UNAUTHORIZED: Final = 4401
 FORBIDDEN: Final = 4403
 SUBSCRIBER_EXISTS: Final = 4409
+# Of WebSockets as such; clients of the protocol come again after a pause.
+TRY_AGAIN_LATER: Final = 1013
+
+NOBODY: Final = f"Without a token, a WebSocket is open for {sockets.NOBODY_FOR:.0f} s."
 
 
 class Socket(ASGIWebSocketAdapter):
@@ -81,18 +89,28 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         """Learns who is asking, and until when."""
-        await super().handle_connection_init(message)
-        if self.connection_acknowledged and self.context.caller is not None and self._expiry is None:
-            self._expiry = asyncio.create_task(self._expire(self.context.seconds_left), name="token expires")
+        try:
+            await super().handle_connection_init(message)
+        except Crowded as crowded:
+            # Before it is let in: a client that is goes on to try again without a pause.
+            await self.websocket.close(TRY_AGAIN_LATER, str(crowded))
+            return
+        if self.connection_acknowledged and self._expiry is None:
+            self._expiry = asyncio.create_task(self._expire(), name="socket expires")
 
-    async def _expire(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    async def _expire(self) -> None:
+        if self.context.caller is None:
+            await asyncio.sleep(sockets.NOBODY_FOR)
+            await self.websocket.close(UNAUTHORIZED, NOBODY)
+            return
+        await asyncio.sleep(self.context.seconds_left)
         # Its streams end by themselves and say why; so the client hears it once more, from the connection.
         await asyncio.sleep(0.1)
         await self.websocket.close(FORBIDDEN, EXPIRED)
 
     async def shutdown(self) -> None:
         """Ends all that goes on here."""
+        self.view.sockets.leave(self.context)
         if self._expiry is not None:
             self._expiry.cancel()
             await asyncio.wait({self._expiry})
@@ -141,11 +159,29 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
         if len(self.operations) > MAX_OPERATIONS:
             await operation.send_initial_errors([_too_many()])
             return
-        edge = self.view.edge
+        with self.view.places.taken() as has_place:
+            begun = await self._begin(said, span) if has_place else None
+        if begun is None:
+            await operation.send_initial_errors([_overloaded()])
+            return
+        async with aclosing(begun):
+            async for result in begun:
+                if isinstance(result, PreExecutionError):
+                    await operation.send_initial_errors(result.errors or [])
+                    return
+                await operation.send_next(cast("ExecutionResult", result))
+        await self.view.edge.documents.passed(said)
+
+    async def _begin(self, said: Said, span: Span) -> Begun:
+        """The answers, the first of which is there."""
+        return await streamed.begin(self._answers(said, span), self.view.limit)
+
+    async def _answers(self, said: Said, span: Span) -> StreamResult:
         try:
-            query = await edge.documents.text(said)
+            query = await self.view.edge.documents.text(said)
         except Refused as refused:
-            await operation.send_initial_errors([GraphQLError(refused.reason, extensions={"code": refused.code})])
+            error = GraphQLError(refused.reason, extensions={"code": refused.code})
+            yield PreExecutionError(data=None, errors=[error])
             return
         results = await self.schema.stream(
             query,
@@ -156,11 +192,7 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
         )
         async with aclosing(results):
             async for result in results:
-                if isinstance(result, PreExecutionError):
-                    await operation.send_initial_errors(result.errors or [])
-                    return
-                await operation.send_next(cast("ExecutionResult", result))
-        await edge.documents.passed(said)
+                yield result
 
     def forget_id(self, id: str) -> None:  # noqa: A002 -- Strawberry's signature
         """Frees an operation's id."""
@@ -188,6 +220,11 @@ class _Operation(Operation[RequestContext, None]):
     def _told(self, result: ExecutionResult) -> Any:  # noqa: ANN401 -- an answer as JSON
         connection = cast("Connection", self.handler)
         return connection.view.edge.answer(result, connection.context.request_id)
+
+
+def _overloaded() -> GraphQLError:
+    log.warning("operation of a WebSocket not begun: too many at once")
+    return GraphQLError(TOO_MANY, extensions={"code": EdgeCode.OVERLOADED, "retryAfter": RETRY_AFTER})
 
 
 def _too_many() -> GraphQLError:

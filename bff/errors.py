@@ -13,7 +13,7 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError, ValueNode
 
 from bff.context import Unauthenticated
-from bff.metrics import ERRORS
+from bff.metrics import ERRORS, expect
 from domain.errors import Explanation, Failure, RateLimited, Refusal
 
 log = structlog.get_logger(__name__)
@@ -44,6 +44,8 @@ class EdgeCode(StrEnum):
     OVERLOADED = "OVERLOADED"
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
 
+
+expect(EdgeCode)
 
 EXPLAINED: Final[Mapping[EdgeCode, Explanation]] = {
     EdgeCode.GRAPHQL_PARSE_FAILED: Explanation("the document is not GraphQL", "mend the client"),

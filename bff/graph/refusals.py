@@ -6,8 +6,9 @@ from typing import Any, Final
 import strawberry
 import structlog
 
+from bff.graph.enums import NOT_FOR_GUESTS
 from bff.graph.types import HomestayQuote
-from bff.metrics import ERRORS
+from bff.metrics import expect, refused
 from domain.errors import (
     DatabaseUnavailable,
     DatesUnavailable,
@@ -22,6 +23,8 @@ from domain.order.pricing import PriceChanged
 from domain.order.states import TradeState
 
 log = structlog.get_logger(__name__)
+
+expect(set(ErrorCode) - NOT_FOR_GUESTS)
 
 
 @strawberry.interface(description="What went wrong, for people and for programs.")
@@ -76,7 +79,7 @@ def user_error(error: HomestayError, *prefix: str) -> UserError:
         raise error
     if isinstance(error, Failure):
         log.warning("can't be done now", reason=error.reason)
-    ERRORS.labels(error.code).inc()
+    refused(error.code)
     field = [*prefix, *error.field] if isinstance(error, Refusal) and error.field else None
     told: dict[str, Any] = {"message": error.message, "code": error.code, "field": field}
     match error:

@@ -22,6 +22,7 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
+from bff import metrics
 from bff.context import RequestContext
 from bff.errors import EdgeCode
 from bff.http import idempotency_key, request_body, streamed
@@ -147,6 +148,11 @@ class Endpoint(GraphQL[RequestContext, None]):
         result = await self._carried_out(execution, query, said)
         return _reply(self.edge.answer(result, context.request_id), f"{media_type}; charset=utf-8")
 
+    async def reject_websocket(self, request: WebSocket) -> WebSocket:
+        """Turns a page of another site away."""
+        metrics.refused(EdgeCode.FORBIDDEN)
+        return await super().reject_websocket(request)
+
     def should_render_graphql_ide(self, request: object) -> bool:  # noqa: ARG002 -- Strawberry's signature
         """The explorer has an address of its own."""
         return False
@@ -179,6 +185,7 @@ class Endpoint(GraphQL[RequestContext, None]):
         if token is not None:
             await context.identify(self.edge.tokens, token)
         if token is not None and context.caller is None:
+            metrics.refused(EdgeCode.UNAUTHENTICATED)
             raise ConnectionRejectionError
         self.sockets.enter(context)
         return UnsetType()
@@ -321,6 +328,7 @@ def _refuse(request: Request, refused: HTTPException) -> Response:
 
 def _refusal(refused: HTTPException, request_id: str, media_type: str) -> Reply:
     code = refused.code if isinstance(refused, Refused) else EdgeCode.BAD_REQUEST
+    metrics.refused(code)
     error = {"message": refused.reason, "extensions": {"code": code, "requestId": request_id}}
     return Reply(
         refused.status_code,

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import orjson
 from starlette.responses import Response
 
+from bff import metrics
 from bff.errors import MASK, EdgeCode
 
 # Seconds until who was not let in should come again.
@@ -60,6 +61,7 @@ def sorry(request_id: str) -> Reply:
 
 
 def _error(message: str, extensions: dict[str, object]) -> bytes:
+    metrics.refused(str(extensions["code"]))
     return orjson.dumps({"errors": [{"message": message, "extensions": extensions}]})
 
 

@@ -20,9 +20,9 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.utils.aio import aclosing
 
-from bff import watching
+from bff import metrics, watching
 from bff.context import EXPIRED, RequestContext
-from bff.errors import EdgeCode
+from bff.errors import MASK, EdgeCode
 from bff.http import request_body, sockets, streamed
 from bff.http.reply import RETRY_AFTER, TOO_MANY
 from bff.http.request_body import Refused, Said
@@ -50,6 +50,15 @@ SUBSCRIBER_EXISTS: Final = 4409
 # Of WebSockets as such; clients of the protocol come again after a pause.
 TRY_AGAIN_LATER: Final = 1013
 
+# What those mean that say of no operation what is wrong. 4403 has several meanings: who finds one, counts.
+_COUNTED: Final = {
+    4400: EdgeCode.BAD_REQUEST,
+    UNAUTHORIZED: EdgeCode.UNAUTHENTICATED,
+    4408: EdgeCode.BAD_REQUEST,
+    SUBSCRIBER_EXISTS: EdgeCode.BAD_REQUEST,
+    4429: EdgeCode.BAD_REQUEST,
+}
+
 NOBODY: Final = f"Without a token, a WebSocket is open for {sockets.NOBODY_FOR:.0f} s."
 
 
@@ -70,6 +79,8 @@ class Socket(ASGIWebSocketAdapter):
 
     async def close(self, code: int, reason: str) -> None:
         """Closes it, if it is still there: two may want to, and the client may do so itself."""
+        if code in _COUNTED:
+            metrics.refused(_COUNTED[code])
         with suppress(WebSocketDisconnect, RuntimeError, OSError):
             await super().close(code, reason)
 
@@ -92,6 +103,7 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
         try:
             await super().handle_connection_init(message)
         except Crowded as crowded:
+            metrics.refused(EdgeCode.OVERLOADED if self.context.caller is None else EdgeCode.RATE_LIMITED)
             # Before it is let in: a client that is goes on to try again without a pause.
             await self.websocket.close(TRY_AGAIN_LATER, str(crowded))
             return
@@ -101,7 +113,7 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
     async def _expire(self) -> None:
         if self.context.caller is None:
             await asyncio.sleep(sockets.NOBODY_FOR)
-            await self.websocket.close(UNAUTHORIZED, NOBODY)
+            await self.websocket.close(FORBIDDEN, NOBODY)
             return
         await asyncio.sleep(self.context.seconds_left)
         # Its streams end by themselves and say why; so the client hears it once more, from the connection.
@@ -145,6 +157,8 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
                 await operation.send_operation_message({"id": operation.id, "type": "complete"})
         except Exception as error:
             log.exception("an operation of a WebSocket failed", exc_info=error)
+            with suppress(WebSocketDisconnected):
+                await operation.send_initial_errors([_bug()])
         finally:
             # A message that is its last has freed its id already, maybe for another operation.
             if self.operations.get(operation.id) is operation:
@@ -225,6 +239,10 @@ class _Operation(Operation[RequestContext, None]):
 def _overloaded() -> GraphQLError:
     log.warning("operation of a WebSocket not begun: too many at once")
     return GraphQLError(TOO_MANY, extensions={"code": EdgeCode.OVERLOADED, "retryAfter": RETRY_AFTER})
+
+
+def _bug() -> GraphQLError:
+    return GraphQLError(MASK, extensions={"code": EdgeCode.INTERNAL_SERVER_ERROR})
 
 
 def _too_many() -> GraphQLError:

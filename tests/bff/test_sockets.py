@@ -43,7 +43,7 @@ async def test_a_socket_of_nobody_in_particular_ends_by_itself(served: int, monk
         await nobodys.init()
         await nobodys.subscribe("{ __typename }")
         assert await nobodys.data() == "Query"
-        assert (await nobodys.closed())[0] == 4401
+        assert (await nobodys.closed())[0] == 4403
         await asyncio.sleep(0.3)
         await anns.subscribe("{ __typename }")
         assert await anns.data() == "Query"

@@ -133,7 +133,7 @@ class Mutation:
                 key=context.key(given(input.idempotency_key)),
             )
         except HomestayError as error:
-            return CreateHomestayOrderPayload(user_errors=[user_error(error, "input")])
+            return CreateHomestayOrderPayload(user_errors=[user_error(context, error, "input")])
         return CreateHomestayOrderPayload(order=HomestayOrder.of(placed.order), replayed=placed.replayed)
 
     @strawberry.mutation(description="Give up an unpaid order and free its nights.")
@@ -144,7 +144,7 @@ class Mutation:
         try:
             order = await context.orders.cancel(context.user_id, sn, key=context.key(given(idempotency_key)))
         except HomestayError as error:
-            return CancelHomestayOrderPayload(user_errors=[user_error(error)])
+            return CancelHomestayOrderPayload(user_errors=[user_error(context, error)])
         return CancelHomestayOrderPayload(order=HomestayOrder.of(order))
 
     @strawberry.mutation(description="Open (or find again) the one payment of an unpaid order at the payment service.")
@@ -156,7 +156,7 @@ class Mutation:
             key = context.key(given(idempotency_key))
             payment, order = await context.orders.open_payment(context.user_id, sn, key=key)
         except HomestayError as error:
-            return PayHomestayOrderPayload(user_errors=[user_error(error)])
+            return PayHomestayOrderPayload(user_errors=[user_error(context, error)])
         return PayHomestayOrderPayload(payment=OrderPayment.of(payment), order=HomestayOrder.of(order))
 
 

@@ -29,7 +29,7 @@ from bff.http import idempotency_key, request_body, streamed
 from bff.http.admission import Places
 from bff.http.edge import Edge
 from bff.http.media_types import EVENTS, GRAPHQL_JSON, JSON, answer_type
-from bff.http.reply import Reply
+from bff.http.reply import RETRY_AFTER, Reply
 from bff.http.request_body import Refused, Said
 from bff.http.sockets import Sockets
 from bff.http.streamed import Begun, Events
@@ -315,6 +315,9 @@ def _status(answer: dict[str, Any]) -> tuple[int, Sequence[tuple[str, str]]]:
         return HTTPStatus.UNAUTHORIZED, [("www-authenticate", "Bearer")]
     if EdgeCode.RATE_LIMITED in codes:
         return HTTPStatus.TOO_MANY_REQUESTS, [("retry-after", str(_retry_after(answer)))]
+    if EdgeCode.UPSTREAM_UNAVAILABLE in codes:
+        # Nobody can say now who is asking. 400 would be the client's fault.
+        return HTTPStatus.SERVICE_UNAVAILABLE, [("retry-after", str(RETRY_AFTER))]
     return HTTPStatus.BAD_REQUEST, ()
 
 

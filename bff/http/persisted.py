@@ -180,10 +180,8 @@ class RedisStore:
         self._left.add(task)
         task.add_done_callback(self._ended)
         try:
-            done, _ = await asyncio.wait({task}, timeout=PATIENCE)
-            if not done:
-                raise TimeoutError
-            answer = task.result()
+            async with asyncio.timeout(PATIENCE):
+                answer = await asyncio.shield(task)
         except (RedisError, OSError, TimeoutError) as error:
             if not self._alone:
                 log.warning("persisted documents are this process's own: Redis can't be asked", reason=repr(error))

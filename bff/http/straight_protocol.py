@@ -56,6 +56,7 @@ class StraightProtocol(PatientProtocol):
         if request is None:
             super().on_message_complete()
             return
+        self._in_body = False
         self._forget_what_comes()
         # In uvicorn's place for what is under way: it asks whether that is done, and tells it when the client is gone.
         self.cycle = request  # type: ignore[assignment]
@@ -98,12 +99,11 @@ class StraightProtocol(PatientProtocol):
     @property
     def _is_free(self) -> bool:
         """Whether nothing is under way here, no trace is kept, and uvicorn has no reason to turn a request away."""
-        most = self.limit_concurrency
         return (
             (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
             and not tracing.is_on()
-            and (most is None or (len(self.connections) < most and len(self.tasks) < most))
+            and not self._is_crowded
         )
 
     @property

@@ -265,6 +265,10 @@ async def test_a_token_that_can_not_be_checked_now_is_not_told_to_be_bad(room: O
         ]
         assert error["extensions"]["code"] == "UPSTREAM_UNAVAILABLE"
         assert json.dumps(headers) not in error["message"]
+        # Under the media type whose status tells of the operation, it is none that says "never again".
+        newer = headers | {"Accept": "application/graphql-response+json"}
+        refused = await client.http.post("/graphql", json={"query": QUERY}, headers=newer)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
 
 
 async def test_a_token_of_a_sign_in_service_opens_the_door(room: OrderRoom, database: Database) -> None:

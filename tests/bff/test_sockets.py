@@ -17,7 +17,8 @@ async def turned_away(socket: Socket, authorization: str | None = None) -> int |
     """The code that a socket is closed with before it is let in."""
     payload = {} if authorization is None else {"Authorization": authorization}
     await socket.send(type="connection_init", payload=payload)
-    code, reason = await socket.closed()
+    async with asyncio.timeout(5):
+        code, reason = await socket.closed()
     assert reason
     return code
 

@@ -107,6 +107,7 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Has the head of a request."""
         self._has_a_head()
+        self._in_body = True
         if self._is_crowded:
             self._turn_away()
         else:
@@ -200,7 +201,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._is_too_long = True
             raise _TooLong
         self._head_before = 0
-        self._got_a_head = self._in_body = True
+        self._got_a_head = True
         self._stop_waiting()
 
     def _size_of_head(self) -> int:

@@ -41,6 +41,7 @@ class StraightProtocol(PatientProtocol):
             super().on_headers_complete()
             return
         self._has_a_head()
+        self._in_body = True
         self._coming = _Request(straight, headers, keep_alive=self.parser.should_keep_alive())
 
     def on_body(self, body: bytes) -> None:

@@ -53,6 +53,7 @@ class RequestContext:
         connection_params: what the client said when it opened a WebSocket.
         loaders: ask others once for what several fields want.
         cost: what the operation asks for, once it is known.
+        refused_by: the codes that its mutations were refused by.
     """
 
     orders: Orders
@@ -67,6 +68,7 @@ class RequestContext:
     span: tracing.Span = tracing.NOTHING
     connection_params: dict[str, Any] | None = None
     cost: Cost | None = None
+    refused_by: frozenset[str] = frozenset()
     loaders: "Loaders" = field(init=False)
 
     def __post_init__(self) -> None:

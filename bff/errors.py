@@ -13,7 +13,7 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError, ValueNode
 
 from bff.context import Unauthenticated
-from bff.metrics import ERRORS
+from bff.metrics import ERRORS, expect
 from domain.errors import Explanation, Failure, RateLimited, Refusal
 
 log = structlog.get_logger(__name__)
@@ -45,6 +45,8 @@ class EdgeCode(StrEnum):
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
 
 
+expect(EdgeCode)
+
 EXPLAINED: Final[Mapping[EdgeCode, Explanation]] = {
     EdgeCode.GRAPHQL_PARSE_FAILED: Explanation("the document is not GraphQL", "mend the client"),
     EdgeCode.GRAPHQL_VALIDATION_FAILED: Explanation("it does not fit the schema", "mend the client"),
@@ -52,7 +54,11 @@ EXPLAINED: Final[Mapping[EdgeCode, Explanation]] = {
         "it is not said which operation of the document is meant, or there is no such one", "mend the client"
     ),
     EdgeCode.BAD_USER_INPUT: Explanation("a variable or argument does not fit", "show the message"),
-    EdgeCode.BAD_REQUEST: Explanation("the request is no GraphQL request at all", "mend the client"),
+    EdgeCode.BAD_REQUEST: Explanation(
+        "the request is no GraphQL request at all, or came by a way that is not its own: a subscription by a POST that "
+        "wants one answer, a mutation by GET",
+        "mend the client",
+    ),
     EdgeCode.PERSISTED_QUERY_NOT_FOUND: Explanation(
         "only the hash of a document was sent, and it is not known here (any more)", "send hash and document together"
     ),
@@ -69,9 +75,10 @@ EXPLAINED: Final[Mapping[EdgeCode, Explanation]] = {
         "ask for less at once",
     ),
     EdgeCode.UPSTREAM_UNAVAILABLE: Explanation(
-        "at the error's `path` there is `null` because another service, or the database, can't be used right now; "
-        "all else is as asked for",
-        "show what is there, offer to try again",
+        "another service, or the database, can't be used right now: at the error's `path` there is `null`, and all "
+        "else is as asked for. Without a `path` there is no `data`: the answer was not there in time, or who is asking "
+        "can't be found out now",
+        "show what is there, offer to try again; a mutation with the same key, for it may have been carried out",
     ),
     EdgeCode.OVERLOADED: Explanation(
         "there is more to do than can be done right now; nothing was executed", "try again after `retryAfter` seconds"

@@ -23,7 +23,35 @@ OPERATIONS: Final = Histogram(
 ERRORS: Final = Counter(
     "homestay_errors", "Errors and refusals told to guests, by `extensions.code` or the code of a userError.", ["code"]
 )
+FAILED: Final = Counter(
+    "homestay_operations_failed",
+    "Operations that ended in an error or refusal of this code, or in several, and requests that were none; each once.",
+    ["code"],
+)
 RESPONSES: Final = Counter("homestay_http_responses", "Answers of /graphql, by their status.", ["status"])
+
+
+def expect(codes: Iterable[str]) -> None:
+    """Begins the series of these codes: the first error of one that began with it would be no increase."""
+    for code in codes:
+        ERRORS.labels(code)
+        FAILED.labels(code)
+
+
+def refused(code: str) -> None:
+    """Counts an operation that ends in one error, before it was executed or without a word of why."""
+    ERRORS.labels(code).inc()
+    FAILED.labels(code).inc()
+
+
+def failed(codes: Iterable[str]) -> None:
+    """Counts an operation whose errors were counted one by one.
+
+    Args:
+        codes: of its errors.
+    """
+    for code in set(codes):
+        FAILED.labels(code).inc()
 
 
 class Operations:
@@ -40,19 +68,16 @@ class Operations:
         self._unnamed = OPERATIONS.labels(UNNAMED)
         self._turn = threading.Lock()
 
-    def observe(self, name: str | None, seconds: float, codes: Iterable[str] = (), *, executed: bool = True) -> None:
+    def observe(self, name: str | None, seconds: float, *, executed: bool = True) -> None:
         """Counts one operation.
 
         Args:
             name: as the document has it; None where it has none.
             seconds: that it took.
-            codes: of what went wrong, where nobody has counted it yet.
             executed: whether it got as far as that. What is refused before gives no new name a series, or anybody
                 could fill them, without a token.
         """
         self._series(name, executed=executed).observe(seconds)
-        for code in codes:
-            ERRORS.labels(code).inc()
 
     def _series(self, name: str | None, *, executed: bool) -> Histogram:
         if not name:

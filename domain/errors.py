@@ -104,7 +104,9 @@ EXPLAINED: Final[Mapping[ErrorCode, Explanation]] = {
         "read the order again and show what is possible",
     ),
     ErrorCode.UPSTREAM_UNAVAILABLE: Explanation(
-        "the travel or payment service can't be asked", "try again, with the same key; nothing was stored"
+        "the travel or payment service can't be asked",
+        "try again, with the same key; no order was placed or moved, and a payment that may have been opened is found "
+        "again",
     ),
 }
 

@@ -120,6 +120,46 @@ def test_the_guide_has_a_chapter_for_each_alert_and_no_other() -> None:
         assert re.findall(r"^\*\*(\w+)\.\*\*", chapter, re.MULTILINE) == ["Meaning", "Check", "Cure"], chapter
 
 
+FAILED: Final = "homestay_operations_failed_total"
+BEGUN: Final = "homestay_operation_seconds_count"
+
+
+@pytest.mark.parametrize(
+    ("unavailable", "overloaded", "begun", "fires"),
+    [
+        # A list whose hundred homestays can't be asked is one operation of many.
+        (1, 0, 1900, False),
+        (90, 0, 1900, False),
+        (100, 0, 1900, True),
+        # Whoever gets 504 began, whoever gets 503 did not.
+        (1900, 0, 1900, True),
+        (0, 1900, 0, True),
+        (0, 90, 1900, False),
+        (0, 110, 1900, True),
+        (0, 0, 0, False),
+    ],
+)
+def test_guests_turned_away_are_a_part_of_all_who_asked(
+    unavailable: int,
+    overloaded: int,
+    begun: int,
+    fires: bool,  # noqa: FBT001 -- a row of a table
+) -> None:
+    failed = {"UPSTREAM_UNAVAILABLE": unavailable, "OVERLOADED": overloaded}
+
+    def rate(found: re.Match[str]) -> str:
+        name, matcher, codes = found.groups()
+        if name == BEGUN:
+            return str(begun)
+        assert (name, matcher) in {(FAILED, "code=~"), (FAILED, "code=")}
+        return str(sum(failed[code] for code in codes.split("|")))
+
+    (rule,) = [rule for rule in ALERTS if rule["alert"] == "GuestsTurnedAway"]
+    sums = re.sub(r'sum\(rate\((\w+)(?:\{(code=~?)"([^"]*)"\})?\[5m\]\)\)', rate, rule["expr"])
+    assert re.fullmatch(r"[\d.()+*> ]+", sums)
+    assert eval(sums) is fires  # noqa: S307 -- numbers
+
+
 def test_the_dashboard_has_no_source_of_its_own_and_no_panel_over_another() -> None:
     places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in BOARD["panels"]}
     assert len(places) == len({panel["id"] for panel in BOARD["panels"]}) == len(BOARD["panels"])

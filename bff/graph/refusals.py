@@ -6,8 +6,10 @@ from typing import Any, Final
 import strawberry
 import structlog
 
+from bff.context import RequestContext
+from bff.graph.enums import NOT_FOR_GUESTS
 from bff.graph.types import HomestayQuote
-from bff.metrics import ERRORS
+from bff.metrics import ERRORS, expect, failed
 from domain.errors import (
     DatabaseUnavailable,
     DatesUnavailable,
@@ -22,6 +24,8 @@ from domain.order.pricing import PriceChanged
 from domain.order.states import TradeState
 
 log = structlog.get_logger(__name__)
+
+expect(set(ErrorCode) - NOT_FOR_GUESTS)
 
 
 @strawberry.interface(description="What went wrong, for people and for programs.")
@@ -61,10 +65,11 @@ class RateLimitedError(UserError):
 KINDS: Final = (InputError, DatesUnavailableError, PriceChangedError, InvalidTransitionError, RateLimitedError)
 
 
-def user_error(error: HomestayError, *prefix: str) -> UserError:
+def user_error(context: RequestContext, error: HomestayError, *prefix: str) -> UserError:
     """A refusal, or what failed, as the schema tells it. What failed is logged, as it is nobody's doing.
 
     Args:
+        context: the request's; of several mutations that are refused alike, one makes it an operation that failed.
         error: what a use case raised.
         prefix: where in the mutation's arguments the use case's own fields are.
 
@@ -77,6 +82,9 @@ def user_error(error: HomestayError, *prefix: str) -> UserError:
     if isinstance(error, Failure):
         log.warning("can't be done now", reason=error.reason)
     ERRORS.labels(error.code).inc()
+    if error.code not in context.refused_by:
+        context.refused_by |= {error.code}
+        failed([error.code])
     field = [*prefix, *error.field] if isinstance(error, Refusal) and error.field else None
     told: dict[str, Any] = {"message": error.message, "code": error.code, "field": field}
     match error:

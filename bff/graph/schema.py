@@ -133,7 +133,7 @@ class Mutation:
                 key=context.key(given(input.idempotency_key)),
             )
         except HomestayError as error:
-            return CreateHomestayOrderPayload(user_errors=[user_error(error, "input")])
+            return CreateHomestayOrderPayload(user_errors=[user_error(context, error, "input")])
         return CreateHomestayOrderPayload(order=HomestayOrder.of(placed.order), replayed=placed.replayed)
 
     @strawberry.mutation(description="Give up an unpaid order and free its nights.")
@@ -144,7 +144,7 @@ class Mutation:
         try:
             order = await context.orders.cancel(context.user_id, sn, key=context.key(given(idempotency_key)))
         except HomestayError as error:
-            return CancelHomestayOrderPayload(user_errors=[user_error(error)])
+            return CancelHomestayOrderPayload(user_errors=[user_error(context, error)])
         return CancelHomestayOrderPayload(order=HomestayOrder.of(order))
 
     @strawberry.mutation(description="Open (or find again) the one payment of an unpaid order at the payment service.")
@@ -156,7 +156,7 @@ class Mutation:
             key = context.key(given(idempotency_key))
             payment, order = await context.orders.open_payment(context.user_id, sn, key=key)
         except HomestayError as error:
-            return PayHomestayOrderPayload(user_errors=[user_error(error)])
+            return PayHomestayOrderPayload(user_errors=[user_error(context, error)])
         return PayHomestayOrderPayload(payment=OrderPayment.of(payment), order=HomestayOrder.of(order))
 
 
@@ -272,24 +272,26 @@ class Schema(strawberry.Schema):
         *others: Any,  # noqa: ANN401 -- passed through, as are those by name
         **named: Any,  # noqa: ANN401
     ) -> StreamResult:
-        """Runs an operation whose answers are several. What the gate refuses is its one answer, as in `execute`."""
-        await self._turn(query, variable_values)
-        return _refusals_answered(await super().stream(query, variable_values, *others, **named))
+        """Runs an operation whose answers are several. What the gate refuses is its one answer, as in `execute`.
+
+        Nothing is done before the first answer is asked for, which waits for its turn, too.
+        """
+        return self._answers(query, variable_values, await super().stream(query, variable_values, *others, **named))
+
+    async def _answers(self, text: str | None, variables: dict[str, Any] | None, results: StreamResult) -> StreamResult:
+        await self._turn(text, variables)
+        try:
+            async with aclosing(results):
+                async for result in results:
+                    yield result
+        except GraphQLError as refusal:
+            yield PreExecutionError(data=None, errors=[refusal])
 
     async def _turn(self, text: str | None, variables: dict[str, Any] | None) -> None:
         """Waits, where it is not known yet what this would cost."""
         document = self.documents.find(text) if text else None
         if text and (document is None or known_cost(document, variables) is None):
             await self._turns.wait()
-
-
-async def _refusals_answered(results: StreamResult) -> StreamResult:
-    try:
-        async with aclosing(results):
-            async for result in results:
-                yield result
-    except GraphQLError as refusal:
-        yield PreExecutionError(data=None, errors=[refusal])
 
 
 def build(*, introspection: bool) -> Schema:

@@ -5,6 +5,8 @@ carry a server does all of it too late.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -31,6 +33,18 @@ class Places:
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self.free = at_once
+
+    @contextmanager
+    def taken(self) -> Iterator[bool]:
+        """Takes one until the end of the context, and says whether there was one."""
+        if self.free <= 0:
+            yield False
+            return
+        self.free -= 1
+        try:
+            yield True
+        finally:
+            self.free += 1
 
 
 class Admission:

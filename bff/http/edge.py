@@ -8,7 +8,7 @@ from strawberry import Schema
 from strawberry.http import GraphQLHTTPResponse
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
-from bff import errors
+from bff import errors, metrics
 from bff.http.persisted import Documents, PersistedDocuments
 from bff.identity.tokens import Tokens
 from bff.limits.allowance import Allowance
@@ -42,7 +42,7 @@ class Edge:
     suggestions: bool = True
 
     def answer(self, result: ExecutionResult, request_id: str) -> GraphQLHTTPResponse:
-        """The answer as the client sees it; without `data` where nothing was executed."""
+        """The answer as the client sees it; without `data` where nothing was executed. What went wrong is counted."""
         executed = not isinstance(result, PreExecutionError)
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
@@ -50,6 +50,7 @@ class Edge:
                 errors.formatted(error, request_id, executed=executed, suggestions=self.suggestions)
                 for error in result.errors
             ]
+            metrics.failed(error["extensions"]["code"] for error in answer["errors"])
             if result.data is None and not any("path" in error for error in answer["errors"]):
                 # Nothing was executed: an error of execution has a path.
                 answer.pop("data", None)

@@ -16,18 +16,23 @@ from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError, MissingQueryError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.schema.schema import StreamResult
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UnsetType
 
+from bff import metrics
 from bff.context import RequestContext
 from bff.errors import EdgeCode
-from bff.http import idempotency_key, request_body
+from bff.http import idempotency_key, request_body, streamed
+from bff.http.admission import Places
 from bff.http.edge import Edge
 from bff.http.media_types import EVENTS, GRAPHQL_JSON, JSON, answer_type
-from bff.http.reply import Reply
+from bff.http.reply import RETRY_AFTER, Reply
 from bff.http.request_body import Refused, Said
+from bff.http.sockets import Sockets
+from bff.http.streamed import Begun, Events
 from bff.http.time_limit import TimeLimit
 from bff.http.websocket import Connection, Socket
 from bff.identity.tokens import bearer
@@ -52,12 +57,18 @@ class Endpoint(GraphQL[RequestContext, None]):
 
     Args:
         edge: what it serves, to whom, and within which limits.
+        places: of requests that are worked on, for what comes by WebSockets; others come with theirs.
+
+    Attributes:
+        places: the same.
+        limit: how long an answer may take.
+        sockets: those that are open.
     """
 
     graphql_transport_ws_handler_class = Connection
     websocket_adapter_class = Socket
 
-    def __init__(self, edge: Edge) -> None:
+    def __init__(self, edge: Edge, places: Places) -> None:
         super().__init__(
             edge.schema,
             graphql_ide=None,
@@ -67,7 +78,9 @@ class Endpoint(GraphQL[RequestContext, None]):
             allowed_origins=edge.origins,
         )
         self.edge = edge
-        self._limit = TimeLimit(BUDGET)
+        self.places = places
+        self.limit = TimeLimit(BUDGET)
+        self.sockets = Sockets()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -135,6 +148,11 @@ class Endpoint(GraphQL[RequestContext, None]):
         result = await self._carried_out(execution, query, said)
         return _reply(self.edge.answer(result, context.request_id), f"{media_type}; charset=utf-8")
 
+    async def reject_websocket(self, request: WebSocket) -> WebSocket:
+        """Turns a page of another site away."""
+        metrics.refused(EdgeCode.FORBIDDEN)
+        return await super().reject_websocket(request)
+
     def should_render_graphql_ide(self, request: object) -> bool:  # noqa: ARG002 -- Strawberry's signature
         """The explorer has an address of its own."""
         return False
@@ -159,6 +177,7 @@ class Endpoint(GraphQL[RequestContext, None]):
 
         Raises:
             ConnectionRejectionError: the token is bad. Who has none may ask about the schema.
+            Crowded: there are too many of this guest, or of nobody in particular.
         """
         said = context.connection_params or {}
         value = next((value for name, value in said.items() if name.lower() == "authorization"), None)
@@ -166,7 +185,9 @@ class Endpoint(GraphQL[RequestContext, None]):
         if token is not None:
             await context.identify(self.edge.tokens, token)
         if token is not None and context.caller is None:
+            metrics.refused(EdgeCode.UNAUTHENTICATED)
             raise ConnectionRejectionError
+        self.sockets.enter(context)
         return UnsetType()
 
     def decode_json(self, data: str | bytes) -> object:
@@ -194,20 +215,26 @@ class Endpoint(GraphQL[RequestContext, None]):
         )
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- passed through
-        """Executes what does not come by POST, or wants events."""
+        """Executes what does not come by POST, or wants events.
+
+        The first event is waited for before the answer begins, and so in the request's place. Where it is late, that is
+        an event, too, and no 504: a client of events sends again by itself what a server could not answer, and a
+        mutation may have been carried out.
+        """
         data: GraphQLRequestData = kwargs["request_data"]
-        kwargs["context"].streams = data.protocol == "sse"
+        if data.protocol == "sse":
+            kwargs["context"].streams = True
+            results = cast("StreamResult", await super().execute_operation(*args, **kwargs))
+            return await streamed.begin(results, self.limit)
         said = Said(data.query, None, data.variables, data.operation_name, data.extensions or {})
         return await self._carried_out(super().execute_operation(*args, **kwargs), data.query, said)
 
     async def _carried_out(self, execution: Awaitable[Any], query: str | None, said: Said) -> Any:  # noqa: ANN401 -- as executed
         """Executes in time, and answers an operation that the document does not have as GraphQL wants it answered."""
         try:
-            result = await self._limit.keep(execution)
+            result = await self.limit.keep(execution)
         except TimeoutError:
-            reason = (
-                f"There was no answer within {self._limit.seconds:.0f} s. A mutation may have been carried out or not."
-            )
+            reason = streamed.too_late(self.limit)
             raise Refused(HTTPStatus.GATEWAY_TIMEOUT, reason, EdgeCode.UPSTREAM_UNAVAILABLE) from None
         except (HTTPException, CannotGetOperationTypeError, MissingQueryError) as refused:
             match refused.__cause__ if isinstance(refused, HTTPException) else refused:
@@ -243,6 +270,9 @@ class Endpoint(GraphQL[RequestContext, None]):
     ) -> Response:
         """The answer."""
         return _reply(response_data, sub_response.headers["content-type"]).as_response()
+
+    async def _create_streaming_response(self, *args: Any, **kwargs: Any) -> Response:  # noqa: ANN401 -- passed through
+        return Events(await super()._create_streaming_response(*args, **kwargs), cast("Begun", kwargs["result"]))
 
     async def create_streaming_response(
         self,
@@ -285,6 +315,9 @@ def _status(answer: dict[str, Any]) -> tuple[int, Sequence[tuple[str, str]]]:
         return HTTPStatus.UNAUTHORIZED, [("www-authenticate", "Bearer")]
     if EdgeCode.RATE_LIMITED in codes:
         return HTTPStatus.TOO_MANY_REQUESTS, [("retry-after", str(_retry_after(answer)))]
+    if EdgeCode.UPSTREAM_UNAVAILABLE in codes:
+        # Nobody can say now who is asking. 400 would be the client's fault.
+        return HTTPStatus.SERVICE_UNAVAILABLE, [("retry-after", str(RETRY_AFTER))]
     return HTTPStatus.BAD_REQUEST, ()
 
 
@@ -298,6 +331,7 @@ def _refuse(request: Request, refused: HTTPException) -> Response:
 
 def _refusal(refused: HTTPException, request_id: str, media_type: str) -> Reply:
     code = refused.code if isinstance(refused, Refused) else EdgeCode.BAD_REQUEST
+    metrics.refused(code)
     error = {"message": refused.reason, "extensions": {"code": code, "requestId": request_id}}
     return Reply(
         refused.status_code,

@@ -4,7 +4,9 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bff.errors import EdgeCode
 from bff.http.reply import sorry
+from bff.metrics import refused
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +35,8 @@ class LastResort:
             return
         except Exception:
             log.exception("request failed", path=scope["path"])
-            if not started:
+            if started:
+                refused(EdgeCode.INTERNAL_SERVER_ERROR)
+            else:
                 await sorry(scope["state"]["request_id"]).as_response()(scope, receive, send)
             # Half an answer can't be mended. The server sees that it has no end, and closes the connection.

@@ -7,12 +7,15 @@ and its guest is known, so that nobody fills the memory with rubbish.
 Trusted documents: a manifest, made when the client was built, lists what is run. Nothing else is.
 """
 
+import asyncio
 import hashlib
 import json
 import re
+import time
 from collections import OrderedDict
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 from redis.asyncio import Redis
@@ -23,6 +26,8 @@ from bff.http.request_body import Refused, Said
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 # What Apollo's clients look for in the message; others look at the code.
 NOT_FOUND: Final = "PersistedQueryNotFound"
 _VERSION: Final = 1
@@ -31,6 +36,9 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 # What one process remembers: documents, and bytes of them.
 MAX_DOCUMENTS: Final = 1000
 MAX_BYTES: Final = 4 * 1024 * 1024
+# Seconds that a request waits for Redis, and for which Redis is left alone after it failed.
+PATIENCE: Final = 0.05
+PAUSE: Final = 5.0
 
 
 class Documents(Protocol):
@@ -120,7 +128,10 @@ class PersistedDocuments:
 
 
 class RedisStore:
-    """Documents in a hash of Redis, which is emptied when it is full: clients fill it again with what is in use."""
+    """Documents in a hash of Redis, which is emptied when it is full: clients fill it again with what is in use.
+
+    A Redis that is away or hangs keeps no request up: after one has waited for it in vain, nobody does for a while.
+    """
 
     KEY: Final = "homestay.documents"
     # Seconds after which documents that nobody added to are forgotten: a week.
@@ -128,25 +139,63 @@ class RedisStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._alone = False
+        self._ask_at = 0.0
+        # Questions that nobody waits for any more; each ends by the client's own time limit.
+        self._left: set[asyncio.Task[Any]] = set()
 
     async def get(self, digest: str) -> str | None:
         """The document, where it is known and Redis can be asked."""
-        try:
-            text = await self._redis.hget(self.KEY, digest)
-        except (RedisError, OSError) as error:
-            log.warning("a persisted document can't be looked up", reason=repr(error))
+        if not self._may_ask():
             return None
-        return text.decode() if isinstance(text, bytes) else text
+        return await self._answer(self._get(digest))
 
     async def put(self, digest: str, text: str) -> None:
         """Keeps a document, where Redis can be asked."""
+        if self._may_ask():
+            await self._answer(self._put(digest, text))
+
+    async def _get(self, digest: str) -> str | None:
+        text = await self._redis.hget(self.KEY, digest)
+        return text.decode() if isinstance(text, bytes) else text
+
+    async def _put(self, digest: str, text: str) -> None:
+        if await self._redis.hlen(self.KEY) >= MAX_DOCUMENTS:
+            await self._redis.delete(self.KEY)
+        await self._redis.hset(self.KEY, digest, text)
+        await self._redis.expire(self.KEY, self.TTL)
+
+    def _may_ask(self) -> bool:
+        if self._alone:
+            now = time.monotonic()
+            if now < self._ask_at:
+                return False
+            # One asks whether Redis is back; the others do not wait for the answer.
+            self._ask_at = now + PAUSE
+        return True
+
+    async def _answer(self, question: Coroutine[Any, Any, T]) -> T | None:
+        # In a task of its own, for redis-py may take long to end when it is cancelled.
+        task = asyncio.create_task(question, name="persisted documents asked for")
+        self._left.add(task)
+        task.add_done_callback(self._ended)
         try:
-            if await self._redis.hlen(self.KEY) >= MAX_DOCUMENTS:
-                await self._redis.delete(self.KEY)
-            await self._redis.hset(self.KEY, digest, text)
-            await self._redis.expire(self.KEY, self.TTL)
-        except (RedisError, OSError) as error:
-            log.warning("a persisted document can't be kept", reason=repr(error))
+            async with asyncio.timeout(PATIENCE):
+                answer = await asyncio.shield(task)
+        except (RedisError, OSError, TimeoutError) as error:
+            if not self._alone:
+                log.warning("persisted documents are this process's own: Redis can't be asked", reason=repr(error))
+            self._alone, self._ask_at = True, time.monotonic() + PAUSE
+            return None
+        if self._alone:
+            log.info("persisted documents are shared by Redis again")
+            self._alone = False
+        return answer
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._left.discard(task)
+        if not task.cancelled():
+            task.exception()
 
 
 class TrustedDocuments:

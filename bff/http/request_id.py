@@ -24,7 +24,7 @@ class RequestId:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        request_id = chosen(next((value for name, value in scope["headers"] if name == HEADER), b""))
+        request_id = of(scope)
         header = (HEADER, request_id.encode())
         scope.setdefault("state", {})["request_id"] = request_id
 
@@ -36,6 +36,11 @@ class RequestId:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self.app(scope, receive, send_with_id)
+
+
+def of(scope: Scope) -> str:
+    """The id of a request to ASGI."""
+    return chosen(next((value for name, value in scope["headers"] if name == HEADER), b""))
 
 
 def chosen(given: bytes) -> str:

@@ -72,6 +72,7 @@ class StraightProtocol(PatientProtocol):
             super().on_headers_complete()
             return
         self._has_a_head()
+        self._in_body = True
         self._coming = _Request(straight, headers, keep_alive=self.parser.should_keep_alive())
 
     def on_body(self, body: bytes) -> None:
@@ -88,6 +89,7 @@ class StraightProtocol(PatientProtocol):
         if request is None:
             super().on_message_complete()
             return
+        self._in_body = False
         self._forget_what_comes()
         self._begin(request, b"".join(request.body))
 
@@ -133,12 +135,11 @@ class StraightProtocol(PatientProtocol):
     @property
     def _is_free(self) -> bool:
         """Whether nothing is under way here, no trace is kept, and uvicorn has no reason to turn a request away."""
-        most = self.limit_concurrency
         return (
             (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
             and not tracing.is_on()
-            and (most is None or (len(self.connections) < most and len(self.tasks) < most))
+            and not self._is_crowded
         )
 
     @property

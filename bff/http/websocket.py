@@ -10,6 +10,7 @@ from graphql import GraphQLError
 from starlette.websockets import WebSocketDisconnect
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
+from strawberry.schema.schema import StreamResult
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
@@ -19,11 +20,14 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.utils.aio import aclosing
 
-from bff import watching
+from bff import metrics, watching
 from bff.context import EXPIRED, RequestContext
-from bff.errors import EdgeCode
-from bff.http import request_body
+from bff.errors import MASK, EdgeCode
+from bff.http import request_body, sockets, streamed
+from bff.http.reply import RETRY_AFTER, TOO_MANY
 from bff.http.request_body import Refused, Said
+from bff.http.sockets import Crowded
+from bff.http.streamed import Begun
 from domain.tracing import Span
 
 if TYPE_CHECKING:
@@ -43,6 +47,19 @@ _ABOUT: Final = {"network.protocol.name": "websocket"}
 UNAUTHORIZED: Final = 4401
 FORBIDDEN: Final = 4403
 SUBSCRIBER_EXISTS: Final = 4409
+# Of WebSockets as such; clients of the protocol come again after a pause.
+TRY_AGAIN_LATER: Final = 1013
+
+# What those mean that say of no operation what is wrong. 4403 has several meanings: who finds one, counts.
+_COUNTED: Final = {
+    4400: EdgeCode.BAD_REQUEST,
+    UNAUTHORIZED: EdgeCode.UNAUTHENTICATED,
+    4408: EdgeCode.BAD_REQUEST,
+    SUBSCRIBER_EXISTS: EdgeCode.BAD_REQUEST,
+    4429: EdgeCode.BAD_REQUEST,
+}
+
+NOBODY: Final = f"Without a token, a WebSocket is open for {sockets.NOBODY_FOR:.0f} s."
 
 
 class Socket(ASGIWebSocketAdapter):
@@ -62,6 +79,8 @@ class Socket(ASGIWebSocketAdapter):
 
     async def close(self, code: int, reason: str) -> None:
         """Closes it, if it is still there: two may want to, and the client may do so itself."""
+        if code in _COUNTED:
+            metrics.refused(_COUNTED[code])
         with suppress(WebSocketDisconnect, RuntimeError, OSError):
             await super().close(code, reason)
 
@@ -81,18 +100,29 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         """Learns who is asking, and until when."""
-        await super().handle_connection_init(message)
-        if self.connection_acknowledged and self.context.caller is not None and self._expiry is None:
-            self._expiry = asyncio.create_task(self._expire(self.context.seconds_left), name="token expires")
+        try:
+            await super().handle_connection_init(message)
+        except Crowded as crowded:
+            metrics.refused(EdgeCode.OVERLOADED if self.context.caller is None else EdgeCode.RATE_LIMITED)
+            # Before it is let in: a client that is goes on to try again without a pause.
+            await self.websocket.close(TRY_AGAIN_LATER, str(crowded))
+            return
+        if self.connection_acknowledged and self._expiry is None:
+            self._expiry = asyncio.create_task(self._expire(), name="socket expires")
 
-    async def _expire(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    async def _expire(self) -> None:
+        if self.context.caller is None:
+            await asyncio.sleep(sockets.NOBODY_FOR)
+            await self.websocket.close(FORBIDDEN, NOBODY)
+            return
+        await asyncio.sleep(self.context.seconds_left)
         # Its streams end by themselves and say why; so the client hears it once more, from the connection.
         await asyncio.sleep(0.1)
         await self.websocket.close(FORBIDDEN, EXPIRED)
 
     async def shutdown(self) -> None:
         """Ends all that goes on here."""
+        self.view.sockets.leave(self.context)
         if self._expiry is not None:
             self._expiry.cancel()
             await asyncio.wait({self._expiry})
@@ -127,6 +157,8 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
                 await operation.send_operation_message({"id": operation.id, "type": "complete"})
         except Exception as error:
             log.exception("an operation of a WebSocket failed", exc_info=error)
+            with suppress(WebSocketDisconnected):
+                await operation.send_initial_errors([_bug()])
         finally:
             # A message that is its last has freed its id already, maybe for another operation.
             if self.operations.get(operation.id) is operation:
@@ -141,11 +173,29 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
         if len(self.operations) > MAX_OPERATIONS:
             await operation.send_initial_errors([_too_many()])
             return
-        edge = self.view.edge
+        with self.view.places.taken() as has_place:
+            begun = await self._begin(said, span) if has_place else None
+        if begun is None:
+            await operation.send_initial_errors([_overloaded()])
+            return
+        async with aclosing(begun):
+            async for result in begun:
+                if isinstance(result, PreExecutionError):
+                    await operation.send_initial_errors(result.errors or [])
+                    return
+                await operation.send_next(cast("ExecutionResult", result))
+        await self.view.edge.documents.passed(said)
+
+    async def _begin(self, said: Said, span: Span) -> Begun:
+        """The answers, the first of which is there."""
+        return await streamed.begin(self._answers(said, span), self.view.limit)
+
+    async def _answers(self, said: Said, span: Span) -> StreamResult:
         try:
-            query = await edge.documents.text(said)
+            query = await self.view.edge.documents.text(said)
         except Refused as refused:
-            await operation.send_initial_errors([GraphQLError(refused.reason, extensions={"code": refused.code})])
+            error = GraphQLError(refused.reason, extensions={"code": refused.code})
+            yield PreExecutionError(data=None, errors=[error])
             return
         results = await self.schema.stream(
             query,
@@ -156,11 +206,7 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
         )
         async with aclosing(results):
             async for result in results:
-                if isinstance(result, PreExecutionError):
-                    await operation.send_initial_errors(result.errors or [])
-                    return
-                await operation.send_next(cast("ExecutionResult", result))
-        await edge.documents.passed(said)
+                yield result
 
     def forget_id(self, id: str) -> None:  # noqa: A002 -- Strawberry's signature
         """Frees an operation's id."""
@@ -188,6 +234,15 @@ class _Operation(Operation[RequestContext, None]):
     def _told(self, result: ExecutionResult) -> Any:  # noqa: ANN401 -- an answer as JSON
         connection = cast("Connection", self.handler)
         return connection.view.edge.answer(result, connection.context.request_id)
+
+
+def _overloaded() -> GraphQLError:
+    log.warning("operation of a WebSocket not begun: too many at once")
+    return GraphQLError(TOO_MANY, extensions={"code": EdgeCode.OVERLOADED, "retryAfter": RETRY_AFTER})
+
+
+def _bug() -> GraphQLError:
+    return GraphQLError(MASK, extensions={"code": EdgeCode.INTERNAL_SERVER_ERROR})
 
 
 def _too_many() -> GraphQLError:

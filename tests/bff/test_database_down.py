@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import httpx
 import pytest
 from structlog.testing import capture_logs
 
@@ -53,7 +54,7 @@ async def silent_port() -> AsyncIterator[int]:
 async def test_not_ready_but_alive(clock: FrozenClock, timer: FakeTimer) -> None:
     async with edge_over(free_port(), clock, timer) as client:
         response = await client.http.get("/readyz")
-        assert (response.status_code, response.json()) == (503, {"ready": False, "missing": ["database"]})
+        assert is_not_ready(response) == "OperationalError (2003)"
         assert (await client.http.get("/livez")).status_code == 200
 
 
@@ -62,7 +63,16 @@ async def test_not_ready_in_time_though_the_database_says_nothing(
 ) -> None:
     async with edge_over(silent_port, clock, timer) as client, asyncio.timeout(4):
         response = await client.http.get("/readyz")
-    assert (response.status_code, response.json()) == (503, {"ready": False, "missing": ["database"]})
+    assert is_not_ready(response) == "no answer in 2 s"
+
+
+def is_not_ready(response: httpx.Response) -> str:
+    """The reason."""
+    assert response.status_code == 503
+    told = response.json()
+    reason = str(told["reasons"]["database"])
+    assert told == {"ready": False, "missing": ["database"], "reasons": {"database": reason}}
+    return reason
 
 
 @pytest.mark.parametrize(

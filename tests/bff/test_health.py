@@ -5,7 +5,7 @@ from tests.bff.client import Client, any_database
 
 async def test_ready_while_the_database_can_be_asked(client: Client, statements: list[str]) -> None:
     response = await client.http.get("/readyz")
-    assert (response.status_code, response.json()) == (200, {"ready": True, "missing": []})
+    assert (response.status_code, response.json()) == (200, {"ready": True, "missing": [], "reasons": {}})
     assert response.headers["X-Request-Id"]
     assert statements != []
 

@@ -75,10 +75,24 @@ def test_names_are_bounded_and_those_used_last_are_kept() -> None:
     assert (counted("KeptA"), counted("KeptD"), counted("other")) == (3, 0, before + 2)
 
 
-def test_codes_are_counted_with_their_operation() -> None:
-    before = figure("homestay_errors_total", code="TESTED")
-    Operations().observe(None, 0.1, ["TESTED", "TESTED"])
-    assert figure("homestay_errors_total", code="TESTED") == before + 2
+@any_database
+async def test_an_operation_with_many_errors_has_failed_once(client: Client, travel: FakeTravel) -> None:
+    await client.place()
+    await client.place(**stay(liveStartDate="2026-09-01", liveEndDate="2026-09-02"))
+    names = "homestay_errors_total", "homestay_operations_failed_total"
+    before = [figure(name, code="UPSTREAM_UNAVAILABLE") for name in names]
+    travel.down = True
+    await client.ask("{ userHomestayOrderList { nodes { homestay { title } } } }")
+    await client.refused(PLACE, {"input": stay()})
+    await client.ask(
+        """mutation ($input: CreateHomestayOrderInput!) {
+          one: createHomestayOrder(input: $input) { userErrors { code } }
+          two: createHomestayOrder(input: $input) { userErrors { code } }
+        }""",
+        {"input": stay()},
+    )
+    now = [figure(name, code="UPSTREAM_UNAVAILABLE") for name in names]
+    assert [count - was for count, was in zip(now, before, strict=True)] == [5, 3]
 
 
 async def test_closes_are_counted_by_who_made_them_and_by_how_late_they_were(

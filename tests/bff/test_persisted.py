@@ -1,12 +1,15 @@
 """Documents that are named instead of sent."""
 
+import asyncio
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis as RedisClient
+from structlog.testing import capture_logs
 
 from bff.app import create_app
 from bff.http import persisted
@@ -133,6 +136,34 @@ async def test_without_redis_each_knows_its_own() -> None:
     assert await documents.text(said(None, digest(LIST))) == LIST
     with pytest.raises(Refused):
         await documents.text(said(None, digest("{ other }")))
+
+
+async def test_a_redis_that_hangs_costs_one_request_a_moment_and_then_nothing_for_a_while(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(persisted, "PAUSE", 1.0)
+    async with open_redis(redis.url) as client:
+        one, other = PersistedDocuments(RedisStore(client)), PersistedDocuments(RedisStore(client))
+        await other.passed(said(LIST, digest(LIST)))
+        with capture_logs() as logs:
+            redis.pause()
+            try:
+                started = time.monotonic()
+                for number in range(20):
+                    with pytest.raises(Refused):
+                        await one.text(said(None, digest(f"{{ f{number} }}")))
+                    await one.passed(said(f"{{ g{number} }}", digest(f"{{ g{number} }}")))
+                assert time.monotonic() - started < 0.5
+            finally:
+                redis.resume()
+            assert [each["log_level"] for each in logs] == ["warning"]
+            # Nobody asks before the pause is over.
+            with pytest.raises(Refused):
+                await one.text(said(None, digest(LIST)))
+            await asyncio.sleep(1.5)
+            assert await one.text(said(None, digest(LIST))) == LIST
+            assert [each["log_level"] for each in logs] == ["warning", "info"]
+        await client.delete(RedisStore.KEY)
 
 
 @pytest.fixture

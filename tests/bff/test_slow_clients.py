@@ -1,6 +1,7 @@
 """Clients that take their time hold nothing but their own connection, and that not for ever."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from bff.http import protocol as http_protocol
 from bff.http import server as http_server
 from bff.http.server import HttpServer
+from tests.bff.test_counted_refusals import Counts
 from tests.servers import free_port
 
 # Seconds, in the place of 10, 30, 1 and 10.
@@ -76,11 +78,14 @@ async def end_of(reader: asyncio.StreamReader) -> tuple[bytes, float]:
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: te"], ids=["nothing", "half a head"])
 async def test_who_sends_no_request_is_told_so_and_cut_off(sent: bytes) -> None:
     async with serving() as server:
+        counts = Counts()
         reader, writer = await connect(server)
         writer.write(sent)
         got, took = await end_of(reader)
         await leave((reader, writer))
-    assert got.startswith(b"HTTP/1.1 408 ")
+    assert_told(got, 408, "BAD_REQUEST")
+    # A browser opens connections that it may not need: who sends nothing asked for nothing.
+    assert counts.new() == ({"BAD_REQUEST": 1} if sent else {})
     assert HEAD * 0.9 < took < HEAD + SLACK
 
 
@@ -200,3 +205,116 @@ async def test_a_stop_does_not_wait_for_clients_that_are_stuck() -> None:
         async with asyncio.timeout(LINGER + GRACE + SLACK):
             await server.stop()
         await leave(*clients)
+
+
+@pytest.mark.parametrize("where", ["name", "value", "address", "many"])
+async def test_a_head_that_is_too_long_is_refused_before_it_is_all_there(where: str) -> None:
+    long = b"x" * 1_000_000
+    heads = {
+        "name": b"GET / HTTP/1.1\r\nHost: test\r\n" + long + b": 1\r\n\r\n",
+        "value": b"GET / HTTP/1.1\r\nHost: test\r\nX: " + long + b"\r\n\r\n",
+        "address": b"GET /" + long + b" HTTP/1.1\r\nHost: test\r\n\r\n",
+        "many": b"GET / HTTP/1.1\r\nHost: test\r\n" + b"X: 1\r\n" * 100_000 + b"\r\n",
+    }
+    async with serving() as server:
+        reader, writer = await connect(server)
+        counts = Counts()
+        writer.write(heads[where])
+        got, took = await end_of(reader)
+        await leave((reader, writer))
+    assert_told(got, 431, "BAD_REQUEST")
+    assert counts.new() == {"BAD_REQUEST": 1}
+    assert took < SLACK
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+async def test_a_head_may_be_so_long_and_no_longer(pieces: int) -> None:
+    def head(size: int) -> bytes:
+        begin, end = b"GET / HTTP/1.1\r\nHost: test\r\nX: ", b"\r\n\r\n"
+        return begin + b"x" * (size - len(begin) - len(end)) + end
+
+    async with serving() as server:
+        for size, status in ((http_protocol.MAX_HEAD, 200), (http_protocol.MAX_HEAD + 100, 431)):
+            reader, writer = await connect(server)
+            whole = head(size)
+            for start in range(0, size, -(-size // pieces)):
+                writer.write(whole[start : start - (-size // pieces)])
+                await asyncio.sleep(0.01)
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 %d " % status)
+            if status == 200:
+                # Of the next head nothing has come yet.
+                await reader.readuntil(b"hello")
+                writer.write(whole)
+                assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+            await leave((reader, writer))
+
+
+async def test_a_head_behind_a_request_that_is_under_way_may_be_no_longer() -> None:
+    go = asyncio.Event()
+
+    async def slow(_: Request) -> Response:
+        await go.wait()
+        return PlainTextResponse("hello")
+
+    async with serving(slow) as server:
+        reader, writer = await connect(server)
+        writer.write(ASK)
+        await asyncio.sleep(0.05)
+        writer.write(b"GET / HTTP/1.1\r\nX: " + b"x" * 1_000_000)
+        with suppress(ConnectionResetError):
+            assert (await end_of(reader))[0] == b""
+        go.set()
+        await leave((reader, writer))
+
+
+async def test_what_is_no_http_is_told_so_as_everything_else_is() -> None:
+    async with serving() as server:
+        reader, writer = await connect(server)
+        counts = Counts()
+        writer.write(b"\x16\x03\x01 hello\r\n\r\n")
+        got, _ = await end_of(reader)
+        await leave((reader, writer))
+    assert_told(got, 400, "BAD_REQUEST")
+    assert counts.new() == {"BAD_REQUEST": 1}
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        ASK,
+        ASK[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    ],
+    ids=["request", "socket"],
+)
+async def test_connections_beyond_the_limit_are_told_when_to_come_again(
+    monkeypatch: pytest.MonkeyPatch, ask: bytes
+) -> None:
+    monkeypatch.setattr(http_server, "MAX_CONNECTIONS", 2)
+    async with serving() as server:
+        first = await connect(server)
+        first[1].write(ASK)
+        await first[0].readuntil(b"hello")
+        second = await connect(server)
+        counts = Counts()
+        second[1].write(ask)
+        got, _ = await end_of(second[0])
+        await leave(first, second)
+    assert_told(got, 503, "OVERLOADED")
+    assert b"retry-after: 1\r\n" in got
+    assert counts.new() == {"OVERLOADED": 1}
+
+
+def assert_told(got: bytes, status: int, code: str) -> None:
+    """An answer in the form of every other error, after which the connection ends."""
+    head, _, body = got.partition(b"\r\n\r\n")
+    line, *headers = head.decode().split("\r\n")
+    told = dict(header.split(": ", 1) for header in headers)
+    assert line.startswith(f"HTTP/1.1 {status} ")
+    assert told["connection"] == "close"
+    assert int(told["content-length"]) == len(body)
+    assert told["content-type"].startswith("application/json")
+    (error,) = json.loads(body)["errors"]
+    assert error["message"]
+    assert error["extensions"]["code"] == code
+    assert error["extensions"]["requestId"] == told["x-request-id"]

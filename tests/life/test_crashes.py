@@ -109,7 +109,9 @@ def test_whoever_dies_at_any_await_leaves_nothing_half_done(
 ) -> None:
     desks: Desks = request.getfixturevalue(f"{kind}_desks")
     began = time.perf_counter()
-    tried = list(desks.try_all((case, "") for case in CASES))
+    # On SQLite each of those who come at once is placed alone, which is a case by itself.
+    cases = [case for case in CASES if kind == "mariadb" or case != "create three at once"]
+    tried = list(desks.try_all((case, "") for case in cases))
     took = time.perf_counter() - began
     points = {one.case: sum(one.points.values()) for one in tried}
     figures.append(f"crashes, {kind}: died at {sum(points.values())} points, {took:.0f} s: {points}")

@@ -16,7 +16,7 @@ class Terminal:
     def __init__(self, database_url: str, patch: pytest.MonkeyPatch) -> None:
         self.database_url: Final = database_url
         for module in (dead_letters, settlements):
-            patch.setattr(module, "read_settings", lambda: Settings(database_url=database_url))
+            patch.setattr(module, "read_settings", lambda *_: Settings(database_url=database_url))
 
     def run(self, *arguments: str) -> Result:
         """Runs a command to its end; a bug's exception is the test's."""

@@ -371,9 +371,10 @@ async def test_many_guests_at_many_tills_get_what_one_after_the_other_would_get(
         for order in await stored(database, ORDERS, trade_state=0):
             if chance.random() < 0.6:
                 await tills[0].orders.cancel(order["user_id"], order["sn"])
-    # On a machine that is busy, some wait longer for a connection than one is waited for, and may come again.
-    refusals = {"DatesUnavailable", "RateLimited", "KeyReused", "KeyInProgress", "NoConnectionFree"}
-    assert ends.keys() <= {"placed", *refusals}, ends
+    # On a machine that is busy, a connection or an answer may take longer than is waited for; who is told so is few.
+    late = ends.pop("NoConnectionFree", 0) + ends.pop("DatabaseUnavailable", 0)
+    assert late <= 24, late
+    assert ends.keys() <= {"placed", "DatesUnavailable", "RateLimited", "KeyReused", "KeyInProgress"}, ends
     assert min(ends["placed"], ends["DatesUnavailable"]) > 100, ends
     rows = await stored(database, ORDERS)
     assert len(await stored(database, EVENTS)) >= len(rows)

@@ -41,7 +41,7 @@ pytestmark = any_database
 READ_WITHIN: Final = 1.5
 WRITE_WITHIN: Final = 2.5
 RECOVERED_WITHIN: Final = 1.0
-# What a busy machine adds. What has no deadline of its own takes as long as a request may, which is longer than all that.
+# What a busy machine adds. What has no deadline of its own takes as long as a request may, which is longer than that.
 SLACK: Final = 5.0
 
 DETAIL: Final = "query ($sn: ID!) { userHomestayOrderDetail(sn: $sn) { sn homestay { info } payment { status } } }"

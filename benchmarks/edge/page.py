@@ -19,9 +19,10 @@ the same tokens, reads the same rows, asks the same services, and gives the same
 after. The services take several questions in one call: ours asks so for what several requests want at once
 ([decision 24](decisions/0024-gathered-questions.md)), it reads what several guests open at one moment by one statement
 ([26](decisions/0026-one-trip-and-shared-questions.md), [29](decisions/0029-lines-of-texts.md)), and writes their orders
-in one transaction ([30](decisions/0030-orders-written-together.md)); the peers ask for each thing by itself. Ours runs as in production, with tokens, limits, request ids and `/metrics`; the others do what the operation needs and
-no more. `core busy` says whether it was the contender that set the pace; CPU is that of all its processes, a request,
-and the figure to trust where the machine was not alone.
+in one transaction ([30](decisions/0030-orders-written-together.md)); the peers ask for each thing by itself. Ours runs
+as in production, with tokens, limits, request ids and `/metrics`; the others do what the operation needs and no more.
+`core busy` says whether it was the contender that set the pace; CPU is that of all its processes, a request, and the
+figure to trust where the machine was not alone.
 
 Python is measured as it is installed by Debian, and as the image of `deploy/Dockerfile` has it: compiled with profiles,
 as Node is. A build without them, which is what pyenv makes unless told otherwise, takes a fifth to a third more CPU.

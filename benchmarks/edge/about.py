@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Final
@@ -46,7 +47,7 @@ def facts(arguments: list[str], pace: Pace, orders: int, guests: int) -> dict[st
         f"{pace.warming * 5:g} s) an operation, 32 connections",
         "Servers": f"MariaDB {_said('mariadbd', package='mariadb-server')}, "
         f"Redis {_said('redis-server', package='redis-server')}",
-        "Ours": f"Python {_python()}, " + ", ".join(f"{name} {version(name)}" for name in _OURS),
+        "Ours": f"Python {sys.version.split(')')[0]}), " + ", ".join(f"{name} {version(name)}" for name in _OURS),
         "Node": f"{_output('node', '--version')}, " + ", ".join(_locked()),
         "ariadne": ", ".join(_pinned("ariadne", "graphql-core", "aiomysql", "grpcio", "uvicorn")),
     }
@@ -55,10 +56,6 @@ def facts(arguments: list[str], pace: Pace, orders: int, guests: int) -> dict[st
 def end(figures: Figures) -> None:
     """What is known when all is over."""
     figures.about["Load average after"] = load_average()
-
-
-def _python() -> str:
-    return _output("python3", "--version").removeprefix("Python ")
 
 
 def _said(name: str, package: str) -> str:

@@ -87,8 +87,8 @@ OPERATIONS: Final = (
         "an order placed",
         writes=True,
         why="ours looks for the key's earlier order, counts the guest's attempts in Redis and their unpaid orders, "
-        "takes the nights, writes history and key in the same transaction, and sends the timer's message; the others "
-        "insert one row",
+        "takes the nights, writes history and key in the same transaction, which orders of one moment share, and sends "
+        "the timer's message; the others insert one row",
     ),
     Operation(
         "mix",

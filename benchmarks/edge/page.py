@@ -17,11 +17,16 @@ One process of each contender on one core; MariaDB, which flushes at each commit
 and wrk share the other. Contenders take turns, A B … B A, and figures are medians of all turns. Every contender checks
 the same tokens, reads the same rows, asks the same services, and gives the same answer, compared as JSON before and
 after. The services take several questions in one call: ours asks so for what several requests want at once
-([decision 24](decisions/0024-gathered-questions.md)), and it reads the orders that several guests open at one moment by
-one statement ([decision 26](decisions/0026-one-trip-and-shared-questions.md)); the peers ask for each thing by itself.
-Ours runs as in production, with tokens, limits, request ids and `/metrics`; the others do what the operation needs and
-no more. `core busy` says whether it was the contender that set the pace; CPU is that of all its processes, a request,
-and the figure to trust where the machine was not alone.
+([decision 24](decisions/0024-gathered-questions.md)), it reads what several guests open at one moment by one statement
+([26](decisions/0026-one-trip-and-shared-questions.md), [29](decisions/0029-lines-of-texts.md)), and writes their orders
+in one transaction ([30](decisions/0030-orders-written-together.md)); the peers ask for each thing by itself. Ours runs
+as in production, with tokens, limits, request ids and `/metrics`; the others do what the operation needs and no more.
+`core busy` says whether it was the contender that set the pace; CPU is that of all its processes, a request, and the
+figure to trust where the machine was not alone.
+
+Python is measured as it is installed by Debian, and as the image of `deploy/Dockerfile` has it: compiled with profiles,
+as Node is. A build without them, which is what pyenv makes unless told otherwise, takes a fifth to a third more CPU.
+`make PYTHON=/usr/bin/python3 bench` in a fresh clone takes Debian's (package python3-venv).
 
 ![Requests a second]({chart})
 """

@@ -92,9 +92,17 @@ class Sweeper:
 
         Args:
             grace: how long ago.
-            watch: is told after some batches how far it is.
+            watch: is told after each batch how far it is.
         """
         overdue = closed = 0
+
+        def done(batch: list[str], ended: list[Outcome]) -> None:
+            nonlocal overdue, closed
+            overdue += len(batch)
+            closed += figures.closed(ended)
+            if watch is not None:
+                watch(Swept(overdue=overdue, closed=closed))
+
         while True:
             sns = await self._closing.overdue(grace=grace, limit=LOOK)
             batches = [sns[start : start + BATCH] for start in range(0, len(sns), BATCH)]
@@ -102,17 +110,9 @@ class Sweeper:
             # their way at every step.
             random.shuffle(batches)
             left = iter(batches)
-            outcomes = [
-                each
-                for part in await asyncio.gather(*(self._close_in_turn(left) for _ in range(AT_ONCE)))
-                for each in part
-            ]
-            overdue += len(sns)
-            closed += figures.closed(outcomes)
-            if watch is not None:
-                watch(Swept(overdue=overdue, closed=closed))
+            decided = await asyncio.gather(*(self._close_in_turn(left, done) for _ in range(AT_ONCE)))
             # Orders of which none could be decided would come again at once; the next sweep tries them.
-            if len(sns) < LOOK or not outcomes:
+            if len(sns) < LOOK or not any(decided):
                 break
         self.ended_at = time.monotonic()
         figures.LAST_SWEEP.set_to_current_time()
@@ -120,13 +120,17 @@ class Sweeper:
             log.info("swept", overdue=overdue, closed=closed)
         return Swept(overdue=overdue, closed=closed)
 
-    async def _close_in_turn(self, batches: Iterator[list[str]]) -> list[Outcome]:
-        outcomes = []
+    async def _close_in_turn(
+        self, batches: Iterator[list[str]], done: Callable[[list[str], list[Outcome]], None]
+    ) -> int:
+        """Closes batches until none is left; returns how many orders were decided."""
+        decided = 0
         for batch in batches:
             ended = await self._close(batch)
             figures.SWEEP.inc(figures.closed(ended))
-            outcomes += ended
-        return outcomes
+            done(batch, ended)
+            decided += len(ended)
+        return decided
 
     async def _close(self, sns: list[str]) -> list[Outcome]:
         try:

@@ -3,7 +3,7 @@
 A MariaDB that flushes at each commit, a Redis that keeps its log, the reference payment service and the workers run as
 processes of their own on 127.0.0.1. The orders and their messages are put there before; then time runs.
 
-    python -m benchmarks.closing [--orders 100000] [--workers 1] [--no-messages] [--quick]
+    python -m benchmarks.closing [--orders 100000] [--workers 1] [--no-messages] [--quick] [--result FILE]
 """
 
 import argparse
@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from benchmarks.results import CLOSING_HEAD, Closing
 from bff.cli.progress import Tell, shown
 from domain.columns import table_of
 from domain.database import Database
@@ -137,7 +138,7 @@ def cpu_seconds(process: Process) -> float:
     return ticks / clock
 
 
-async def measure(count: int, workers: int, threads: int, *, messages: bool) -> None:
+async def measure(count: int, workers: int, threads: int, *, messages: bool) -> Closing:
     """One run, and its figures."""
     with ExitStack() as stack:
         tell = stack.enter_context(shown(steady=False))
@@ -163,11 +164,7 @@ async def measure(count: int, workers: int, threads: int, *, messages: bool) -> 
         await database.close()
     if late[0] < 0 or len(late) != count:
         raise SystemExit(f"closed {len(late)} of {count}, the first {late[0]:.3f} s after its time")
-    rate = count / late[-1]
-    print(  # noqa: T201
-        f"| {count} | {workers} | {'yes' if messages else 'no'} | {rate:.0f} | {rate / workers:.0f} "
-        f"| {late[count // 2]:.1f} | {late[-1]:.1f} | {used / count * 1e6:.0f} |"
-    )
+    return Closing(count, workers, messages=messages, half=late[count // 2], last=late[-1], cpu=used)
 
 
 def main() -> None:
@@ -178,14 +175,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=32, help="of each worker")
     parser.add_argument("--no-messages", action="store_true", help="the sweep alone")
     parser.add_argument("--quick", action="store_true", help="10,000 orders")
+    parser.add_argument("--result", type=Path, metavar="FILE", help="write the figures there too, in JSON")
     arguments = parser.parse_args()
     started = time.monotonic()
-    print(  # noqa: T201
-        "| orders | workers | messages | closed/s | per worker | half closed, s late | last, s late | CPU µs/order |\n"
-        "|---|---|---|---|---|---|---|---|"
-    )
+    print(CLOSING_HEAD)  # noqa: T201
     count = 10_000 if arguments.quick else arguments.orders
-    asyncio.run(measure(count, arguments.workers, arguments.threads, messages=not arguments.no_messages))
+    closing = asyncio.run(measure(count, arguments.workers, arguments.threads, messages=not arguments.no_messages))
+    print(closing.line())  # noqa: T201
+    if arguments.result:
+        closing.write(arguments.result)
     print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)  # noqa: T201
 
 

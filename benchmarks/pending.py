@@ -3,7 +3,7 @@
 A Redis and a worker (`dramatiq workers.actors`, on a SQLite file) run as processes of their own on 127.0.0.1.
 The worker's memory is that of the process that runs actors, before the messages are sent and when all of them wait.
 
-    python -m benchmarks.pending [--messages 1000000] [--quick]
+    python -m benchmarks.pending [--messages 1000000] [--quick] [--result FILE]
 """
 
 import argparse
@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from benchmarks.results import PENDING_HEAD, Pending
 from bff.cli.progress import Tell, shown
 from tests.servers import Process, Redis
 from tests.system.installation import Installation
@@ -62,7 +63,7 @@ def rest(tell: Tell) -> None:
         time.sleep(1)
 
 
-def measure(count: int) -> None:
+def measure(count: int) -> Pending:
     """One run, and its figures."""
     with ExitStack() as stack:
         tell = stack.enter_context(shown(steady=False))
@@ -85,12 +86,7 @@ def measure(count: int) -> None:
         broker.client.close()
     if waiting != count:
         raise SystemExit(f"{waiting} of {count} messages wait")
-    print(  # noqa: T201
-        "| messages waiting | sent/s | Redis, bytes each | Redis, MB | worker idle, MB | then, MB | growth, MB |\n"
-        "|---|---|---|---|---|---|---|\n"
-        f"| {count} | {count / took:.0f} | {(full - empty) / count:.0f} | {(full - empty) / 1e6:.0f} "
-        f"| {idle / 1e6:.1f} | {loaded / 1e6:.1f} | {(loaded - idle) / 1e6:+.1f} |"
-    )
+    return Pending(count, took, redis_before=empty, redis_with=full, worker_before=idle, worker_with=loaded)
 
 
 def main() -> None:
@@ -98,8 +94,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pending", description=__doc__)
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--quick", action="store_true", help="100,000 messages")
+    parser.add_argument("--result", type=Path, metavar="FILE", help="write the figures there too, in JSON")
     arguments = parser.parse_args()
-    measure(100_000 if arguments.quick else arguments.messages)
+    pending = measure(100_000 if arguments.quick else arguments.messages)
+    print(f"{PENDING_HEAD}\n{pending.line()}")  # noqa: T201
+    if arguments.result:
+        pending.write(arguments.result)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from benchmarks.edge.load import Load, check_installed
 from benchmarks.edge.operations import BY_NAME, OPERATIONS, Operation
 from benchmarks.edge.processes import stay_off_the_contenders_core
 from benchmarks.edge.stage import KEY, Stage
+from benchmarks.results import Closing, Pending
 
 FULL = Pace(rounds=3, seconds=5, warming=4, strict=True)
 QUICK = Pace(rounds=1, seconds=4, warming=1, strict=False)
@@ -54,6 +55,8 @@ def main() -> None:
     parser.add_argument(
         "--write", type=Path, metavar="PAGE", help="write the page, and its chart and figures beside it"
     )
+    parser.add_argument("--closing", type=Path, metavar="FILE", help="what benchmarks.closing found, for the page")
+    parser.add_argument("--pending", type=Path, metavar="FILE", help="what benchmarks.pending found, for the page")
     parser.add_argument(
         "--huge",
         action="store_true",
@@ -69,6 +72,10 @@ def main() -> None:
     orders, guests = (20_000, 200) if arguments.quick else (200_000, 2_000)
     wanted = [each for each in OPERATIONS if not arguments.only or each.name in arguments.only]
     figures = Figures(about.facts(sys.argv[1:], pace, orders, guests))
+    if arguments.closing:
+        figures.closing = Closing.read(arguments.closing)
+    if arguments.pending:
+        figures.pending = Pending.read(arguments.pending)
     with tempfile.TemporaryDirectory() as directory:
         load = Load(Path(directory), KEY)
         if wanted:

@@ -90,7 +90,7 @@ def start(contender: Contender, environment: dict[str, str], *, core: int | None
 
 
 def install(wanted: Sequence[Contender]) -> None:
-    """Installs what the peers need, each once for every state of its lock.
+    """Installs what the peers need, each once for every state of its lock and every Python.
 
     Raises:
         SystemExit: it can't be installed.
@@ -119,7 +119,8 @@ def install(wanted: Sequence[Contender]) -> None:
 
 def _install_once(lock: Path, directory: Path, commands: Sequence[Sequence[str | Path]]) -> None:
     stamp = directory / ".lock"
-    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    # And for every Python: the one that ours runs on is theirs, too.
+    wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
     print(f"Installing {lock.relative_to(ROOT)} ...", file=sys.stderr)  # noqa: T201

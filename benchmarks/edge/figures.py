@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from benchmarks.results import Closing, Pending
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -145,12 +147,14 @@ class Scaled:
 
 @dataclass(slots=True)
 class Figures:
-    """All of one run."""
+    """All of one run; how orders closed and what waiting cost, where that was measured in it."""
 
     about: dict[str, str]
     measured: list[Measured] = field(default_factory=list)
     scaled: dict[str, list[Scaled]] = field(default_factory=dict)
     plans: dict[str, str] = field(default_factory=dict)
+    closing: Closing | None = None
+    pending: Pending | None = None
 
     def of(self, operation: str, contender: str) -> Measured | None:
         """One contender at one operation, where that was measured."""
@@ -171,6 +175,8 @@ class Figures:
             "measured": [each.as_json() for each in self.measured],
             "scaled": {name: [each.as_json() for each in them] for name, them in self.scaled.items()},
             "plans": self.plans,
+            "closing": asdict(self.closing) if self.closing else None,
+            "pending": asdict(self.pending) if self.pending else None,
         }
 
 

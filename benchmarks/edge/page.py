@@ -8,7 +8,7 @@ from benchmarks.edge.figures import Figures
 from benchmarks.edge.operations import BY_NAME
 
 _HEAD = """\
-# How fast the edge is
+# How fast it is
 
 Written by `make bench PAGE=docs/performance.md`; the figures are those of its last run and stand, with every
 turn, in [{figures}]({figures}).
@@ -26,7 +26,7 @@ figure to trust where the machine was not alone.
 
 Python is measured as it is installed by Debian, and as the image of `deploy/Dockerfile` has it: compiled with profiles,
 as Node is. A build without them, which is what pyenv makes unless told otherwise, takes a fifth to a third more CPU.
-`make PYTHON=/usr/bin/python3 bench` in a fresh clone takes Debian's (package python3-venv).
+So `make bench` takes Debian's where it is (package python3-venv), and `make bench BENCH_PYTHON=python3` yours.
 
 ![Requests a second]({chart})
 """
@@ -56,6 +56,15 @@ requests a second are not to be had; CPU a request says what it costs.
 
 {tables}
 """
+_CLOSING = """\
+## Closing
+
+Orders that are not paid fall due in one moment, and one worker closes them: it asks the payment service for each,
+writes the move and its history, and frees the nights. And what messages cost while they wait, in Redis and in the
+worker.
+
+{tables}
+"""
 
 
 def write(figures: Figures, to: Path) -> None:
@@ -78,6 +87,8 @@ def _page(figures: Figures, beside: str, drawn: str) -> str:
         parts.append(_SCALE.format(tables=sized, plans=report.plans_table(figures)))
     if processes := report.processes_table(figures):
         parts.append(_PROCESSES.format(tables=processes))
+    if closing := report.closing_tables(figures):
+        parts.append(_CLOSING.format(tables=closing))
     facts = "\n".join(f"| {name} | {fact} |" for name, fact in figures.about.items())
     parts.append(f"## Measured on\n\n| | |\n|---|---|\n{facts}\n")
     return "\n".join(parts)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from benchmarks.edge import contenders
 from benchmarks.edge.figures import Figures, Measured, growth
 from benchmarks.edge.operations import BY_NAME, GOALS
+from benchmarks.results import CLOSING_HEAD, PENDING_HEAD
 
 _TITLES = {contender.name: contender.title for contender in contenders.ALL}
 
@@ -39,11 +40,22 @@ def goals_table(figures: Figures) -> str:
             grown = growth(scaled)
             what = f"{name}, cost of {scaled[-1].what} over {scaled[0].what} (lower is better)"
             lines.append(f"| {what} | 1.2 | 1.05 | {grown:.2f} | {_verdict(met=grown <= MOST_GROWTH)} |")
+    if closing := figures.closing:
+        what = f"orders closed a second per worker, {closing.orders:,} due at once"
+        rate = closing.rate_of_a_worker
+        lines.append(f"| {what} | 1,500 | 5,000 | {rate:,.0f} | {_verdict(met=rate >= LEAST_CLOSED)} |")
+    if pending := figures.pending:
+        what = f"a worker's memory with {pending.messages:,} pending closings over an idle one (lower is better)"
+        grown = pending.growth
+        lines.append(f"| {what} | +20 MB | +5 MB | {grown:+.1f} MB | {_verdict(met=grown <= MOST_MEMORY)} |")
     return "\n".join(lines)
 
 
 PROCESSES = "processes"
 MOST_GROWTH = 1.2
+# Orders a second, and megabytes.
+LEAST_CLOSED = 1500
+MOST_MEMORY = 20
 
 
 def _verdict(*, met: bool) -> str:
@@ -71,6 +83,16 @@ def _scale_table(name: str, figures: Figures) -> str:
         for one in figures.scaled[name]
     ]
     return "\n".join(lines)
+
+
+def closing_tables(figures: Figures) -> str:
+    """How orders closed that fell due at once, and what those cost that wait."""
+    tables = []
+    if figures.closing:
+        tables.append(f"{CLOSING_HEAD}\n{figures.closing.line()}")
+    if figures.pending:
+        tables.append(f"{PENDING_HEAD}\n{figures.pending.line()}")
+    return "\n\n".join(tables)
 
 
 def plans_table(figures: Figures) -> str:

@@ -139,7 +139,11 @@ class SharedLoader(DataLoader[K, V]):
 
     def load(self, key: K) -> Awaitable[V]:
         """The value of a key."""
-        return asyncio.shield(super().load(key))
+        return asyncio.shield(self.begin(key))
+
+    def begin(self, key: K) -> "asyncio.Future[V]":
+        """The same, for whoever does not cancel it."""
+        return asyncio.ensure_future(super().load(key))
 
 
 class Loaders:
@@ -150,17 +154,19 @@ class Loaders:
         self._payments: dict[str, asyncio.Future[Payment | None]] = {}
 
     @cached_property
-    def homestay(self) -> DataLoader[int, Homestay | None]:
+    def homestay(self) -> SharedLoader[int, Homestay | None]:
         """Homestays by number; each is asked for once however many orders name it."""
         return SharedLoader(self._homestays, max_batch_size=_MAX_BATCH)
 
-    def payment(self, order_sn: str) -> Awaitable[Payment | None]:
-        """The payment of an order, asked for once. What is asked for together is no matter of one request alone."""
+    def payment(self, order_sn: str) -> "asyncio.Future[Payment | None]":
+        """The payment of an order, asked for once, for whoever does not cancel it: as `SharedLoader.begin`.
+
+        What is asked for together is no matter of one request alone.
+        """
         asked = self._payments.get(order_sn)
         if asked is None or asked.cancelled():
             asked = self._payments[order_sn] = asyncio.ensure_future(self._orders.payment(order_sn))
-        # As `SharedLoader` does it.
-        return asyncio.shield(asked)
+        return asked
 
     @cached_property
     def history(self) -> DataLoader[str, list[Event]]:

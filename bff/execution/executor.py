@@ -21,8 +21,8 @@ from graphql.pyutils import Path, RefMap
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from bff.execution.places import MISS
 from bff.execution.plans import Operation, Plan, Plans
-from bff.execution.waiting import MISS
 
 # What each execution has of its own beside what it is given, and how it is made: most need none of it.
 OWN: Final[dict[str, Callable[[Any], Any]]] = {

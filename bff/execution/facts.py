@@ -1,5 +1,6 @@
 """What may be known of a type before any value of it is seen, and what is then left to look at in the value itself."""
 
+import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ PATH: Final = "path"
 READS: Final = "reads"
 # And of what it is where its object is a line of texts, see `bff.execution.lines`: `Written` or `Passed`.
 WRITTEN: Final = "written"
+# And of a field to be awaited that does nothing but load its value: how, so that it need not be called. See `Loaded`.
+LOADED: Final = "loaded"
 # And of a field that fetches objects of a class which can do with less: the class. See `wanted`.
 FETCHES: Final = "fetches"
 _WANTED: Final = "wanted_of_objects"
@@ -69,6 +72,23 @@ class Passed:
     """
 
     names: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A field of which a loader has the value, by a key: what objects of a list have is asked for at once.
+
+    Attributes:
+        key: of the object the key; None where there is nothing to be loaded, and the field is null.
+        written: the same of an object that is a line of texts.
+        load: from a request's context and a key to what was loaded, which nobody may cancel.
+        make: makes the value of it.
+    """
+
+    key: Callable[[Any], Any]
+    written: Written
+    load: Callable[[Any, Any], "asyncio.Future[Any]"]
+    make: Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +189,13 @@ def written(field: GraphQLField) -> Written | Passed | None:
     definition = field.extensions.get(DEFINITION)
     found = definition.metadata.get(WRITTEN) if isinstance(definition, StrawberryField) else None
     return found if isinstance(found, Written | Passed) else None
+
+
+def loaded(field: GraphQLField) -> Loaded | None:
+    """How a field's value is loaded; None where it is not, or does something else beside."""
+    definition = field.extensions.get(DEFINITION)
+    found = definition.metadata.get(LOADED) if isinstance(definition, StrawberryField) else None
+    return found if isinstance(found, Loaded) and resolver(field) is not None else None
 
 
 def fetches(definition: StrawberryField) -> type | None:

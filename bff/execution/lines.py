@@ -87,6 +87,14 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """A field that is loaded, by what is made of texts as a leaf is."""
+
+    columns: tuple[str, ...]
+    write: facts.Write | None
+
+
+@dataclass(frozen=True, slots=True)
 class Object:
     """A field that is an object.
 
@@ -95,7 +103,7 @@ class Object:
         names: the names that its fields have for columns, and the columns.
     """
 
-    fields: Mapping[str, "Leaf | Object | str"]
+    fields: Mapping[str, "Leaf | Key | Object | str"]
     names: Mapping[str, str]
 
 
@@ -105,21 +113,27 @@ class LineFunctions:
     Args:
         kind: the objects' class.
         selected: what is selected of them.
+        loading: as in `of`.
     """
 
-    def __init__(self, kind: type, selected: Object) -> None:
+    def __init__(self, kind: type, selected: Object, *, loading: bool = False) -> None:
         self._kind = kind
+        self._loading = loading
         self._selected = selected
         self._known: dict[tuple[str, ...], Callable[[Any], Any]] = {}
 
     @classmethod
-    def of(cls, executor: Executor[Any], item_type: GraphQLOutputType, fields: FieldDetailsList) -> "LineFunctions":
+    def of(
+        cls, executor: Executor[Any], item_type: GraphQLOutputType, fields: FieldDetailsList, *, loading: bool = False
+    ) -> "LineFunctions":
         """Those of a list's items.
 
         Args:
             executor: knows the document and its variables.
             item_type: of the list.
             fields: the field that has the list, as often as it is selected.
+            loading: whether something of them may have to be loaded: then each item is a tuple of what it becomes and
+                of the keys, in the order in which they are selected.
 
         Raises:
             NoLines: they have none.
@@ -128,7 +142,7 @@ class LineFunctions:
         kind = facts.class_of(type_) if isinstance(type_, GraphQLObjectType) else None
         if kind is None or not isinstance(type_, GraphQLObjectType):
             raise NoLines
-        return cls(kind, Object(_fields(executor, type_, fields, 0), {}))
+        return cls(kind, Object(_fields(executor, type_, fields, 0, loading=loading), {}), loading=loading)
 
     def completed(self, lines: Lines) -> list[Any]:
         """What the objects become.
@@ -143,19 +157,19 @@ class LineFunctions:
             if len(self._known) >= MAX_SETS:
                 self._known.clear()
             function = self._known[lines.columns] = _Writer().function_of(
-                self._selected, lines.columns, lines.separator
+                self._selected, lines.columns, lines.separator, loading=self._loading
             )
         made: list[Any] = function(lines.lines)
         return made
 
 
 def _fields(
-    executor: Executor[Any], type_: GraphQLObjectType, selected: FieldDetailsList, depth: int
-) -> dict[str, Leaf | Object | str]:
+    executor: Executor[Any], type_: GraphQLObjectType, selected: FieldDetailsList, depth: int, *, loading: bool
+) -> dict[str, Leaf | Key | Object | str]:
     collected = executor.collect_subfields(type_, selected)
     if collected.new_defer_usages or depth > MAX_DEPTH:
         raise NoLines
-    found: dict[str, Leaf | Object | str] = {}
+    found: dict[str, Leaf | Key | Object | str] = {}
     for key, each in collected.grouped_field_set.items():
         node = each[0].node
         if node.name.value == "__typename":
@@ -166,12 +180,15 @@ def _fields(
             raise NoLines
         written = facts.written(field)
         inner = get_nullable_type(field.type)
+        if loading and (loaded := facts.loaded(field)) is not None:
+            found[key] = Key(loaded.written.columns, loaded.written.write)
+            continue
         if written is None:
             raise NoLines
         if isinstance(inner, GraphQLObjectType):
             if not isinstance(written, facts.Passed):
                 raise NoLines
-            found[key] = Object(_fields(executor, inner, each, depth + 1), written.names)
+            found[key] = Object(_fields(executor, inner, each, depth + 1, loading=loading), written.names)
         elif isinstance(written, facts.Written):
             found[key] = _leaf(field.type, written)
         else:
@@ -220,15 +237,20 @@ class _Writer(Source):
 
     def __init__(self) -> None:
         super().__init__({})
+        self._keys: list[str] = []
 
-    def function_of(self, selected: Object, columns: tuple[str, ...], separator: str) -> Callable[[Any], Any]:
+    def function_of(
+        self, selected: Object, columns: tuple[str, ...], separator: str, *, loading: bool
+    ) -> Callable[[Any], Any]:
         """From lines of these columns to what they become."""
         known = {column: f"t_{number}" for number, column in enumerate(columns)}
         with self.function("lines") as lines:
             self.line("made = []")
             with self.block("for line in v:"):
                 self.line(f"{', '.join(known.values())}, = line[-1].split({separator!r})")
-                self.line(f"made.append({self._object(selected, known)})")
+                made = self._object(selected, known)
+                item = f"({', '.join((made, *self._keys))},)" if loading else made
+                self.line(f"made.append({item})")
             self.line("return made")
         return self.compile(lines)
 
@@ -237,12 +259,15 @@ class _Writer(Source):
         pairs = [f"{key!r}: {self._field(field, inside)}" for key, field in selected.fields.items()]
         return "{" + ", ".join(pairs) + "}"
 
-    def _field(self, field: Leaf | Object | str, known: Mapping[str, str]) -> str:
+    def _field(self, field: Leaf | Key | Object | str, known: Mapping[str, str]) -> str:
         if isinstance(field, str):
             return repr(field)
         if isinstance(field, Object):
             return self._object(field, known)
         texts = [known[column] for column in field.columns]
+        if isinstance(field, Key):
+            self._keys.append(texts[0] if field.write is None else self._made(field.write, ", ".join(texts)))
+            return "None"
         value = texts[0] if field.write is None else self._made(field.write, ", ".join(texts))
         if field.is_int:
             number = self._new("n")

@@ -26,8 +26,9 @@ from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.executor import Executor
 
 from bff.execution import facts
+from bff.execution.places import Complete, Unknown
 from bff.execution.root import Root, root_of
-from bff.execution.waiting import Complete, Unknown, complete_of
+from bff.execution.waiting import complete_of
 
 # Operations that are remembered. An edge has as many as its clients have, times their versions.
 MAX_OPERATIONS: Final = 256

@@ -20,7 +20,8 @@ from graphql.execution.executor import Executor
 
 from bff.execution import facts
 from bff.execution.lines import LineFunctions, NoLines
-from bff.execution.waiting import Unknown
+from bff.execution.loaded import has_loading_lines
+from bff.execution.places import Unknown
 
 
 def wanted_of(
@@ -62,7 +63,7 @@ def _has_lines(executor: Executor[Any], item_type: GraphQLOutputType, fields: Fi
     try:
         LineFunctions.of(executor, item_type, fields)
     except NoLines:
-        return False
+        return has_loading_lines(executor, item_type, fields)
     return True
 
 

@@ -17,8 +17,9 @@ from strawberry.types.field import StrawberryField
 
 from bff.execution import facts
 from bff.execution.arguments import Arguments
+from bff.execution.places import MISS, Complete, Place, Unknown
 from bff.execution.reads import wanted_of
-from bff.execution.waiting import MISS, Complete, Place, Unknown, complete_of
+from bff.execution.waiting import complete_of
 
 # A subscription has an answer for each event.
 _SORTS: Final = (OperationType.QUERY, OperationType.MUTATION)

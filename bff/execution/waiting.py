@@ -6,14 +6,10 @@ what, in which task, is as it is there: it decides which errors come first, and 
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from functools import cached_property
 from operator import attrgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from graphql import (
-    FieldNode,
-    GraphQLField,
     GraphQLInterfaceType,
     GraphQLList,
     GraphQLObjectType,
@@ -22,55 +18,16 @@ from graphql import (
     is_non_null_type,
 )
 from graphql.execution.collect_fields import FieldDetailsList
-from graphql.execution.executor import Executor, collect_iterator_awaitables, to_nodes
+from graphql.execution.executor import Executor, collect_iterator_awaitables
 from graphql.pyutils import Path, gather_with_cancel
 
 from bff.execution import facts
+from bff.execution.loaded import loading_list_of
+from bff.execution.places import MISS, Complete, Place, Unknown
 from bff.execution.plain import MAX_DEPTH, NotPlain, function_of, function_of_object, is_plain
 
-# A value that is not what was expected: nothing was done with it.
-MISS: Final = object()
-
-# From a value to what it becomes, or an awaitable of that, or MISS.
-Complete: TypeAlias = Callable[[Executor[Any], Any, Path, GraphQLResolveInfo[Any]], Any]
 # From an object to what one of its fields becomes, or an awaitable of that.
 Start: TypeAlias = Callable[[Executor[Any], Any, Path], Any]
-
-
-class Unknown(Exception):
-    """Nothing is known of a type that would help."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A field of a type, as it is selected.
-
-    Attributes:
-        type: the type that has it.
-        field: the field.
-        selected: as often as it is selected.
-    """
-
-    type: GraphQLObjectType
-    field: GraphQLField
-    selected: FieldDetailsList
-
-    @cached_property
-    def nodes(self) -> list[FieldNode]:
-        """Where it is selected."""
-        return to_nodes(self.selected)
-
-    def info(self, executor: Executor[Any], path: Path) -> GraphQLResolveInfo[Any]:
-        """What a resolver is told of it."""
-        return executor.build_resolve_info(self.field, self.nodes, self.type, path)
-
-    def fail(self, executor: Executor[Any], error: Exception, path: Path) -> None:
-        """Tells of an error; raises it where the field can't be null."""
-        executor.handle_field_error(error, self.field.type, self.selected, path)
-
-    def stock(self, executor: Executor[Any], source: object, path: Path) -> Any:  # noqa: ANN401 -- any value
-        """All of it as graphql-core does it."""
-        return executor.execute_field(self.type, source, self.selected, path, None)
 
 
 def complete_of(
@@ -97,6 +54,9 @@ def complete_of(
     classes: dict[type, GraphQLObjectType] | None = None
     match inner:
         case GraphQLList():
+            loading = loading_list_of(executor, inner.of_type, fields, nullable=nullable)
+            if loading is not None:
+                return loading
             each = complete_of(executor, inner.of_type, fields, depth + 1)
             return _list(inner.of_type, fields, each, nullable=nullable)
         case GraphQLObjectType():

@@ -85,6 +85,11 @@ def shown_code(state: str, code: str) -> str | None:
     return code if state in _CODE_SHOWN else None
 
 
+def paid_sn(state: str, sn: str) -> str | None:
+    """By what the payment of an order is found, where there may be one."""
+    return None if state == _WAITS else sn
+
+
 def order_id(sn: str) -> str:
     """The global id of an order."""
     return ids.global_id(ids.ORDER, sn)

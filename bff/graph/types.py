@@ -4,6 +4,7 @@ An order and a homestay have more fields than most operations select. Theirs are
 they are selected: `lazy`.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from operator import attrgetter
@@ -26,6 +27,8 @@ Info: TypeAlias = strawberry.Info[RequestContext, None]
 
 # What a price calls the column that it is made of.
 _FEN: Final = "fen"
+# States of a payment of which guests are shown something.
+_SHOWN: Final = frozenset({PaymentStatus.SUCCESS, PaymentStatus.REFUNDED})
 _ID: Final = "Opaque, unique over all types, stable."
 
 
@@ -72,6 +75,32 @@ def read(
     columns = tuple(reads or path.split(".")[1:2])
     made = {facts.PATH: path, facts.WRITTEN: facts.Written(columns, written)}
     return strawberry.field(resolver=value, description=description, metadata=facts.PURE | made | _reading(columns))
+
+
+def loaded(
+    key: Callable[[Any], Any],
+    load: Callable[[RequestContext, Any], "asyncio.Future[Any]"],
+    make: Callable[[Any], Any],
+    *,
+    written: facts.Written,
+    description: str,
+) -> Any:  # noqa: ANN401 -- as the field says
+    """A field that a loader of the request has.
+
+    Args:
+        key: of its object; None where there is nothing to be loaded, and the field is null.
+        load: loads by the key what nobody may cancel, for others may want it, too.
+        make: makes the field's value of what was loaded.
+        written: makes the key of an order that is a line of texts; its columns are all that is read of the order.
+        description: of the field.
+    """
+
+    async def value(self: Any, info: Info) -> Any:  # noqa: ANN401 -- as the field says
+        wanted = key(self)
+        return None if wanted is None else make(await asyncio.shield(load(info.context, wanted)))
+
+    metadata = {facts.LOADED: facts.Loaded(key, written, load, make)} | _reading(written.columns)
+    return strawberry.field(resolver=value, description=description, metadata=metadata)
 
 
 def _reading(attributes: Iterable[str]) -> dict[str, frozenset[str]]:
@@ -256,26 +285,21 @@ class HomestayOrder(Node):
     )
     order: strawberry.Private[Order]
 
-    @strawberry.field(
+    homestay: Homestay | None = loaded(
+        lambda self: self.order.homestay_id,
+        lambda context, number: context.loaders.homestay.begin(number),
+        lambda found: None if found is None else Homestay.of(found),
+        written=facts.Written(("homestay_id",), int),
         description="The homestay as it is now; null when the travel service no longer has it.",
-        metadata=_reading(["homestay_id"]),
     )
-    async def homestay(self, info: Info) -> Homestay | None:
-        homestay = await info.context.loaders.homestay.load(self.order.homestay_id)
-        return None if homestay is None else Homestay.of(homestay)
-
-    @strawberry.field(
-        description="Null when unpaid; null with a top-level error when the payment service can't be asked.",
-        metadata=_reading(["sn", "trade_state"]),
-    )
-    async def payment(self, info: Info) -> OrderPayment | None:
+    payment: OrderPayment | None = loaded(
+        lambda self: None if self.order.trade_state is TradeState.WAIT_PAY else self.order.sn,
+        lambda context, sn: context.loaders.payment(sn),
+        lambda found: OrderPayment.of(found) if found is not None and found.status in _SHOWN else None,
         # An order that waits has not been paid; asking would cost a call and tell nothing.
-        if self.order.trade_state is TradeState.WAIT_PAY:
-            return None
-        payment = await info.context.loaders.payment(self.order.sn)
-        if payment is None or payment.status not in {PaymentStatus.SUCCESS, PaymentStatus.REFUNDED}:
-            return None
-        return OrderPayment.of(payment)
+        written=facts.Written(("trade_state", "sn"), texts.paid_sn),
+        description="Null when unpaid; null with a top-level error when the payment service can't be asked.",
+    )
 
     @strawberry.field(metadata=_reading(["sn"]))
     async def history(self, info: Info) -> list[OrderEvent]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
@@ -53,14 +54,27 @@ KINDS_OF_OBJECTS: Final[dict[str, type]] = {
 }
 
 
+# What is only asked by loaders, beside fields that want one.
+LOADED: Final = frozenset({"homestay", "payment"})
+# The names in answers of fields that have one.
+LOADED_KEYS: Final = LOADED | {f"{name}Too" for name in LOADED}
+
+
+# All of an answer, in JSON, where there is nothing.
+_GONE: Final = "null"
+
+
 class LoggingInfo(strawberry.Info):
-    """Remembers each resolver that ran, as each is given one of these; but not what may be called twice."""
+    """Remembers each resolver that ran, as each is given one of these.
+
+    But not what may be called twice; and not what a loader has, of which a list asks the loader itself.
+    """
 
     ran: ClassVar[list[object]] = []
 
     def __init__(self, _raw_info: Any, _field: Any) -> None:
         super().__init__(_raw_info, _field)
-        if not facts.PURE.items() <= _field.metadata.items():
+        if not facts.PURE.items() <= _field.metadata.items() and facts.LOADED not in _field.metadata:
             place = (str(_raw_info.parent_type), _raw_info.field_name, tuple(_raw_info.path.as_list()))
             self.ran.append((*place, repr(_raw_info.variable_values)))
 
@@ -95,6 +109,19 @@ class Odd:
 
     def __repr__(self) -> str:
         return "Odd"
+
+
+class Series:
+    """Some values that are no list. They can be had again, as those of what a field is worked out of always can."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self._values = values
+
+    def __repr__(self) -> str:
+        return "Series"
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
 
 
 def _lookalike(value: Any) -> object:
@@ -157,7 +184,7 @@ WRONGS: Final[dict[str, Callable[[Any], object]]] = {
     "a fraction": lambda _: 1.5,
     "a list": lambda value: [value, None],
     "a tuple": lambda value: tuple(value) if isinstance(value, list) else (value,),
-    "a generator": lambda value: iter(value if isinstance(value, list) else [value]),
+    "a series": lambda value: Series(value if isinstance(value, list) else [value]),
     "an object": lambda _: Odd(),
     "an error": lambda _: ValueError("planted"),
     "a GraphQL error": lambda _: GraphQLError("planted", extensions={"code": "PLANTED"}),
@@ -225,13 +252,39 @@ class World:
 
 @dataclass
 class Outcome:
-    """What came of an operation, in a form that can be compared."""
+    """What came of an operation, in a form that can be compared.
+
+    Attributes:
+        data: of the answer.
+        errors: of the answer, see `_told`.
+        ran: the resolvers that ran, in order.
+        asked: what use cases were asked for, in order, but for what loaders asked.
+        loaded: what these asked for, each as often as it was.
+        cancelled: whether there was no answer.
+    """
 
     data: str
     errors: list[tuple[object, ...]]
     ran: list[object]
-    asked: list[object]
+    asked: list[str]
+    loaded: Counter[str]
     cancelled: bool = False
+
+    def differing(self, ours: "Outcome") -> dict[str, Any]:
+        """What is not the same in ours; of each both.
+
+        Ours asks a loader for all objects of a list at once, some turns of the loop sooner. Where all is gone, by an
+        error of something else, other fields may have failed before, or asked for something, or not; but nobody asks
+        twice.
+        """
+        raced = self.data == _GONE and bool(self.loaded or ours.loaded)
+        parts = ("data", "ran", "cancelled") if raced else ("data", "errors", "ran", "asked", "cancelled")
+        found = {part: (getattr(self, part), getattr(ours, part)) for part in parts}
+        if not raced or any(count > max(1, self.loaded[each]) for each, count in ours.loaded.items()):
+            found["loaded"] = (self.loaded, ours.loaded)
+        if raced:
+            found["has errors"] = (bool(self.errors), bool(ours.errors))
+        return {part: both for part, both in found.items() if both[0] != both[1]}
 
 
 def _error(error: GraphQLError) -> tuple[object, ...]:
@@ -244,6 +297,27 @@ def _error(error: GraphQLError) -> tuple[object, ...]:
         str(original),
         error.extensions,
     )
+
+
+def _told(answer: ExecutionResult) -> list[tuple[object, ...]]:
+    """The errors by their paths: their order is that in which fields were done, of which nobody says anything.
+
+    Where an object is gone, by an error of another field of it, one of what was loaded may have come first or not.
+    """
+    paths = [(error, tuple(error.path or ())) for error in answer.errors or ()]
+    told = [
+        _error(error) for error, path in paths if not LOADED_KEYS.intersection(path) or _is_there(answer.data, path)
+    ]
+    return sorted(told, key=repr)
+
+
+def _is_there(data: Any, path: tuple[str | int, ...]) -> bool:
+    """Whether nothing that a path leads through is gone."""
+    for key in path:
+        if data is None:
+            return False
+        data = data[key]
+    return True
 
 
 async def outcome(
@@ -292,10 +366,11 @@ async def outcome(
             await asyncio.wait(left)
     return Outcome(
         json.dumps(answer.data, default=repr),
-        [_error(error) for error in answer.errors or ()],
+        _told(answer),
         [*LoggingInfo.ran],
         # As they read: what was asked for may be any object, of this world or of the other.
-        [repr(each) for each in orders.asked],
+        [repr(each) for each in orders.asked if each[0] not in LOADED],
+        Counter(repr(each) for each in orders.asked if each[0] in LOADED),
         cancelled,
     )
 

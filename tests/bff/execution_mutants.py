@@ -10,13 +10,14 @@ from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.executor import CollectedErrors, Executor
 from graphql.pyutils import Path
 
-from bff.execution import again, arguments, facts, inputs, plain, plans, waiting
+from bff.execution import again, arguments, facts, inputs, loaded, plain, plans, waiting
 from bff.execution import executor as executor_module
 from bff.execution.executor import CompiledExecutor
+from bff.execution.loaded import Load
+from bff.execution.places import MISS, Place
 from bff.execution.plain import Writer
 from bff.execution.plans import Plan
 from bff.execution.root import Root
-from bff.execution.waiting import Place
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 # Each with what goes wrong in the worlds where it shows; None where it shows in any.
@@ -102,7 +103,7 @@ def a_resolver_is_asked_again(patch: pytest.MonkeyPatch) -> None:
     def awaited(place: Place, resolve: Any, definition: Any, info_class: Any, complete: Any) -> Any:
         def again(executor: Executor[Any], value: object, path: Path, info: Any) -> object:
             completed = complete(executor, value, path, info)
-            return place.stock(executor, sources[id(path)], path) if completed is waiting.MISS else completed
+            return place.stock(executor, sources[id(path)], path) if completed is MISS else completed
 
         sources: dict[int, object] = {}
         started = sound(place, resolve, definition, info_class, again)
@@ -235,3 +236,52 @@ def a_field_that_fails_is_asked_again(patch: pytest.MonkeyPatch) -> None:
 def errors_of_one_request_are_told_in_the_next(patch: pytest.MonkeyPatch) -> None:
     kept = CollectedErrors()
     patch.setitem(executor_module.OWN, "collected_errors", lambda _: kept)
+
+
+@_mutant
+def what_is_loaded_is_taken_on_trust(patch: pytest.MonkeyPatch) -> None:
+    def unguarded(executor: Executor[Any], load: Load, future: "asyncio.Future[Any]", *_: object) -> object:
+        value = load.loaded.make(future.result())
+        return executor.complete_value(load.place.field.type, load.place.selected, None, None, value, None)  # type: ignore[arg-type]
+
+    patch.setattr(loaded, "_completed", unguarded)
+
+
+@_mutant
+def what_is_loaded_gets_to_the_item_before(patch: pytest.MonkeyPatch) -> None:
+    sound = loaded._filled
+
+    async def filled(executor: Executor[Any], items: list[Any], *others: Any) -> Any:
+        keys = [item[1:] for item in items]
+        return await sound(
+            executor, [(item[0], *key) for item, key in zip(items, keys[1:] + keys[:1], strict=True)], *others
+        )
+
+    patch.setattr(loaded, "_filled", filled)
+
+
+@_mutant
+def what_fails_to_be_loaded_is_not_told(patch: pytest.MonkeyPatch) -> None:
+    sound = loaded._completed
+
+    def completed(executor: Executor[Any], load: Load, future: "asyncio.Future[Any]", *others: Any) -> object:
+        return None if future.exception() else sound(executor, load, future, *others)
+
+    patch.setattr(loaded, "_completed", completed)
+
+
+@_mutant
+def what_is_loaded_is_told_of_another_place(patch: pytest.MonkeyPatch) -> None:
+    sound = Load.path
+    patch.setattr(Load, "path", lambda self, path, index: sound(self, path, index + 1))
+
+
+@_mutant
+def what_is_loaded_is_loaded_for_each_object(patch: pytest.MonkeyPatch) -> None:
+    sound = loaded._begun
+
+    def begun(executor: Executor[Any], load: Load, key: object) -> "asyncio.Future[Any]":
+        executor.context_value.renew()
+        return sound(executor, load, key)
+
+    patch.setattr(loaded, "_begun", begun)

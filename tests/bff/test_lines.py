@@ -1,5 +1,6 @@
 """A list whose orders come as lines of texts is answered as one whose orders come as values."""
 
+import json
 from random import Random
 from typing import Any, Final, cast
 
@@ -10,19 +11,23 @@ from graphql import GraphQLEnumType, GraphQLObjectType, get_named_type, is_compo
 from bff.execution import facts
 from bff.graph import texts
 from domain.database import Database
+from domain.money import Fen
 from domain.order import page_repository, service
 from domain.order.lines import SEPARATOR
 from domain.order.page_repository import Page, page_of
 from tests.bff.client import ANN, Client
 from tests.bff.compared import SCHEMA
 from tests.conftest import NOW
+from tests.factories import create_homestay
+from tests.fakes import FakePayments, FakeTravel
 from tests.order.rows import ORDERS, add_rows, create_row
 from tests.order.test_hot_statements import random_row
 
 ORDER: Final = cast("GraphQLObjectType", SCHEMA.type_map["HomestayOrder"])
-# What has to be asked of others can't be had of a line.
-ASKED: Final = {"homestay", "payment", "history"}
-PLAIN: Final = [name for name in ORDER.fields if name not in ASKED]
+# What others are asked for by what a line has; and what can't be had of one.
+LOADED: Final = {"homestay": "homestay { title peopleNum }", "payment": "payment { sn payTime payTotal { amount } }"}
+ASKED: Final = {"history"}
+PLAIN: Final = [name for name in ORDER.fields if name not in {*LOADED, *ASKED}]
 
 mariadb_only = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 
@@ -117,7 +122,36 @@ async def test_so_are_all_of_them_wherever_they_are_selected(client: Client, rea
 
 @mariadb_only
 @pytest.mark.usefixtures("rows")
-@pytest.mark.parametrize("asked", ["homestay { title }", "payment { sn }", "history { at }"])
+async def test_what_is_loaded_by_what_a_line_has_is_the_same(
+    client: Client, reading: Reading, payments: FakePayments, travel: FakeTravel
+) -> None:
+    for number in range(2, 40, 2):
+        travel.offer(create_homestay(id=number, title=f"Homestay {number}"))
+    listing = (await client.data(listed("nodes { sn tradeState }")))["userHomestayOrderList"]["nodes"]
+    for order in listing[::2]:
+        payments.pay(order["sn"], Fen(59_800))
+    every = " ".join(LOADED.values())
+    for query in (
+        *(listed(f"nodes {{ {each} }}") for each in LOADED.values()),
+        listed(f"nodes {{ sn {every} tradeState }} pageInfo {{ endCursor }}"),
+        listed(f"edges {{ cursor node {{ {every} sn }} }} totalCount", "first: 20"),
+        listed(f"nodes {{ other: {LOADED['homestay']} {every} }} edges {{ node {{ title {every} }} }}", "last: 9"),
+        listed("nodes { ... on HomestayOrder { homestay { id __typename } } __typename }", "first: 3"),
+    ):
+        answer = await reading.both(client, query)
+        assert "errors" not in answer, query
+        assert '"payTime": "' in json.dumps(answer) or "payment" not in query
+    # Down, both of them: each order has its errors.
+    payments.down = travel.down = True
+    answer = await reading.both(client, listed(f"nodes {{ sn {every} }}", "first: 20"))
+    orders = answer["data"]["userHomestayOrderList"]["nodes"]
+    assert [each["homestay"] for each in orders] == [None] * 20
+    assert len(answer["errors"]) == 20 + sum(order["tradeState"] != "WAIT_PAY" for order in listing[:20])
+
+
+@mariadb_only
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize("asked", ["history { at }", "history { at } homestay { title }"])
 async def test_orders_of_which_others_are_asked_come_as_values(client: Client, reading: Reading, asked: str) -> None:
     await reading.both(client, listed(f"nodes {{ sn {asked} }}", "first: 5"), lines=False)
     await reading.both(client, listed(f"nodes {{ sn }} edges {{ node {{ {asked} }} }}", "first: 5"), lines=False)
@@ -166,7 +200,8 @@ async def test_a_text_that_would_end_another_is_read_as_a_value(
 
 
 def test_every_field_that_is_worked_out_says_what_it_is_of_texts() -> None:
-    assert {name for name, field in ORDER.fields.items() if facts.written(field) is None} == ASKED
+    assert {name for name, field in ORDER.fields.items() if facts.written(field) is None} == {*LOADED, *ASKED}
+    assert {name for name, field in ORDER.fields.items() if facts.loaded(field) is not None} == {*LOADED}
     kinds = {name: get_named_type(field.type) for name, field in ORDER.fields.items()}
     assert any(isinstance(kind, GraphQLEnumType) for kind in kinds.values())
 

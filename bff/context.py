@@ -158,11 +158,12 @@ class Loaders:
         """Homestays by number; each is asked for once however many orders name it."""
         return SharedLoader(self._homestays, max_batch_size=_MAX_BATCH)
 
-    def payment(self, order_sn: str) -> "asyncio.Future[Payment | None]":
-        """The payment of an order, asked for once, for whoever does not cancel it: as `SharedLoader.begin`.
+    def payment(self, order_sn: str) -> Awaitable[Payment | None]:
+        """The payment of an order, asked for once. What is asked for together is no matter of one request alone."""
+        return asyncio.shield(self.begin_payment(order_sn))
 
-        What is asked for together is no matter of one request alone.
-        """
+    def begin_payment(self, order_sn: str) -> "asyncio.Future[Payment | None]":
+        """The same, for whoever does not cancel it."""
         asked = self._payments.get(order_sn)
         if asked is None or asked.cancelled():
             asked = self._payments[order_sn] = asyncio.ensure_future(self._orders.payment(order_sn))

@@ -294,7 +294,7 @@ class HomestayOrder(Node):
     )
     payment: OrderPayment | None = loaded(
         lambda self: None if self.order.trade_state is TradeState.WAIT_PAY else self.order.sn,
-        lambda context, sn: context.loaders.payment(sn),
+        lambda context, sn: context.loaders.begin_payment(sn),
         lambda found: OrderPayment.of(found) if found is not None and found.status in _SHOWN else None,
         # An order that waits has not been paid; asking would cost a call and tell nothing.
         written=facts.Written(("trade_state", "sn"), texts.paid_sn),

@@ -178,6 +178,8 @@ async def test_a_guests_index_may_have_another_name_and_hold_the_guest_alone(une
     async def replace(old: str, new: str) -> None:
         change = sa.text(f"alter table homestay_order drop index {old}, add index {new}")
         await uneven.write(lambda connection: connection.execute(change))
+        # It looks at a new index by itself, but when it likes: a plan made meanwhile is of nothing that it knows.
+        await uneven.write(lambda connection: connection.execute(sa.text("analyze table homestay_order")))
 
     await replace(BY_USER, "theirs (user_id)")
     try:

@@ -6,7 +6,6 @@ product's; an order placed is its row and its first step, with no key, no nights
     python -m benchmarks.edge.ceiling        (settings as `homestay bff` has them)
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, date, datetime
@@ -30,8 +29,10 @@ from domain.order.lines import SEPARATOR, Line, Lines
 from domain.order.models import HomestayOrder, Order, OrderEvent
 from domain.order.page_repository import OrderFilter, Window, page_of
 from domain.order.payment_client import PaymentClient
+from domain.order.ports import Homestay
 from domain.order.pricing import Stay
 from domain.order.service import PAGES_AT_ONCE
+from domain.order.shown_homestays import ShownHomestays
 from domain.order.states import PaymentStatus, TradeState
 from domain.order.travel_client import TravelClient
 from domain.shared_question import SharedQuestion
@@ -40,7 +41,7 @@ from workers import bootstrap
 from workers.settings import Settings, settings
 
 _EVERY: Final = OrderFilter()
-# The columns of `_listed`.
+# The columns of `_of_line`.
 _LISTED: Final = frozenset(
     {
         *("sn", "homestay_id", "title", "cover", "trade_state", "live_start_date", "live_end_date", "live_people_num"),
@@ -64,23 +65,6 @@ def _instant(value: datetime | None) -> str | None:
 
 def _amount(fen: int) -> str:
     return f"{fen // 100}.{fen % 100:02}"
-
-
-def _listed(order: Order) -> dict[str, Any]:
-    return {
-        "sn": order.sn,
-        "homestayId": str(order.homestay_id),
-        "title": order.title,
-        "cover": order.cover or None,
-        "tradeState": order.trade_state.name,
-        "liveStartDate": order.live_start_date.isoformat(),
-        "liveEndDate": order.live_end_date.isoformat(),
-        "nights": order.nights,
-        "livePeopleNum": order.live_people_num,
-        "createTime": _instant(order.create_time),
-        "payBefore": _instant(order.pay_before),
-        "orderTotalPrice": {"amount": _amount(order.order_total_price)},
-    }
 
 
 def _of_line(line: Line) -> dict[str, Any]:
@@ -135,9 +119,17 @@ def _detailed(order: Order) -> dict[str, Any]:
 class Ceiling:
     """The operations, by hand."""
 
-    def __init__(self, database: Database, travel: TravelClient, payments: PaymentClient, rules: pricing.Rules) -> None:
+    def __init__(
+        self,
+        database: Database,
+        travel: TravelClient,
+        shown: ShownHomestays,
+        payments: PaymentClient,
+        rules: pricing.Rules,
+    ) -> None:
         self._database = database
         self._travel = travel
+        self._shown = shown
         self._payments = payments
         self._rules = rules
         self._orders_wanted = SharedQuestion(partial(repository.read_several, database), repository.READ_AT_ONCE)
@@ -172,36 +164,26 @@ class Ceiling:
         }
 
     async def page(self, user_id: int, _: dict[str, Any]) -> dict[str, Any]:
-        """The newest orders, as the database writes them."""
+        """The newest orders."""
+        nodes, info = await self._newest(user_id)
+        return {"userHomestayOrderList": {"nodes": nodes, "pageInfo": info}}
+
+    async def _newest(self, user_id: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """As the database writes them."""
         found: Lines = await self._pages_wanted.ask(page_of(user_id, _EVERY, _NEWEST, _LISTED, as_lines=True))
         lines = found.lines[:20]
-        info = {
+        return [_of_line(line) for line in lines], {
             "hasNextPage": len(found) > len(lines),
             "endCursor": ids.cursor(found.id_at(len(lines) - 1)) if lines else None,
         }
-        return {"userHomestayOrderList": {"nodes": [_of_line(line) for line in lines], "pageInfo": info}}
 
     async def live(self, user_id: int, _: dict[str, Any]) -> dict[str, Any]:
-        """The newest orders, and each one's homestay, asked for once."""
-        orders, info = await self._newest(user_id)
-        wanted = list({order.homestay_id for order in orders})
-        found = dict(zip(wanted, await asyncio.gather(*map(self._travel.homestay, wanted)), strict=True))
-        nodes = [
-            {
-                **_listed(order),
-                "homestay": {"title": homestay.title} if (homestay := found[order.homestay_id]) else None,
-            }
-            for order in orders
-        ]
+        """The newest orders, and each one's homestay, kept for as long as ours keeps them."""
+        nodes, info = await self._newest(user_id)
+        wanted = [int(node["homestayId"]) for node in nodes]
+        for node, homestay in zip(nodes, await self._shown.get(wanted), strict=True):
+            node["homestay"] = {"title": homestay.title} if isinstance(homestay, Homestay) else None
         return {"userHomestayOrderList": {"nodes": nodes, "pageInfo": info}}
-
-    async def _newest(self, user_id: int) -> tuple[list[Order], dict[str, Any]]:
-        found = await self._pages_wanted.ask(page_of(user_id, _EVERY, _NEWEST, _LISTED))
-        orders = found[:20]
-        return orders, {
-            "hasNextPage": len(found) > len(orders),
-            "endCursor": ids.cursor(orders[-1].id) if orders else None,
-        }
 
     async def create(self, user_id: int, variables: dict[str, Any]) -> dict[str, Any]:
         """Places an order: one row."""
@@ -282,7 +264,9 @@ def create_app(settings: Settings) -> Starlette:
             database = await stack.enter_async_context(bootstrap.open_database(settings))
             travel = await stack.enter_async_context(bootstrap.open_channel(settings.travel))
             payment = await stack.enter_async_context(bootstrap.open_channel(settings.payment))
-            ceiling = Ceiling(database, TravelClient(travel), PaymentClient(payment), settings.rules)
+            client = TravelClient(travel)
+            shown = ShownHomestays(client, kept=settings.homestays_kept)
+            ceiling = Ceiling(database, client, shown, PaymentClient(payment), settings.rules)
             print(f"ready on {settings.port}", flush=True)  # noqa: T201
             yield
 

@@ -10,7 +10,7 @@ from benchmarks.edge.operations import BY_NAME
 _HEAD = """\
 # How fast it is
 
-Written by `make bench PAGE=docs/performance.md`; the figures are those of its last run and stand, with every
+Written by `make bench HUGE=1 PAGE=docs/performance.md`; the figures are those of its last run and stand, with every
 turn, in [{figures}]({figures}).
 
 One process of each contender on one core; MariaDB, which flushes at each commit, Redis, the travel and payment services

@@ -61,6 +61,54 @@ async def test_a_hostile_document_is_refused_at_once(client: Client, document: s
     assert (await client.ask("{ __typename }"))["data"]
 
 
+LISTED: Final = "query ($filter: HomestayOrderFilter) { userHomestayOrderList(filter: $filter) { nodes { sn } } }"
+
+
+def within(outer: Callable[[object], object], levels: int) -> object:
+    """A value within others."""
+    value: object = "1"
+    for _ in range(levels):
+        value = outer(value)
+    return value
+
+
+# What may be given with an operation, in the 64 KB that a body may have, and the code of what it is told, if it is.
+GIVEN: Final[dict[str, tuple[str, dict[str, Any], str | None]]] = {
+    "twelve thousand ids": (documents.NODES, {"ids": ["1"] * 12_000}, "OPERATION_TOO_COMPLEX"),
+    "ids within lists": (documents.NODES, {"ids": within(lambda inner: [inner], 900)}, "BAD_USER_INPUT"),
+    "sixty thousand letters": (documents.DETAIL, {"sn": "x" * 60_000}, None),
+    "five thousand states": (LISTED, {"filter": {"tradeState": ["WAIT_PAY"] * 5000}}, None),
+    "as many that are none": (LISTED, {"filter": {"tradeState": [f"S{n}" for n in range(5000)]}}, "BAD_USER_INPUT"),
+    "filters within filters": (
+        LISTED,
+        {"filter": within(lambda inner: {"liveStartDate": inner}, 900)},
+        "BAD_USER_INPUT",
+    ),
+    "five thousand fields of an input": (
+        documents.PLACE,
+        {"input": {f"f{n}": n for n in range(5000)}},
+        "BAD_USER_INPUT",
+    ),
+    "five thousand variables that nobody wants": (LISTED, {f"v{n}": n for n in range(5000)}, None),
+}
+
+
+@any_database
+@pytest.mark.parametrize(("query", "given", "code"), GIVEN.values(), ids=GIVEN)
+async def test_hostile_variables_are_dealt_with_at_once(
+    client: Client, query: str, given: dict[str, Any], code: str | None
+) -> None:
+    await client.ask("{ __typename }")
+    took = []
+    for _ in range(TRIES):
+        began = time.process_time()
+        answer = await client.ask(query, given)
+        took.append(time.process_time() - began)
+    assert {error["extensions"]["code"] for error in answer.get("errors", ())} == ({code} if code else set())
+    assert min(took) < SOON
+    assert (await client.ask("{ __typename }"))["data"]
+
+
 @pytest.mark.parametrize(
     ("limit", "document"),
     [

@@ -51,6 +51,20 @@ async def test_by_its_global_id(client: Client) -> None:
     assert order["sn"].encode() not in foreign + several
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_both_take_the_same_steps(client: Client, statements: list[str]) -> None:
+    # So nobody learns from how long an answer takes whether there is such an order.
+    sn = (await client.place(ANN))["sn"]
+    for query in (documents.DETAIL, documents.FULL_DETAIL, documents.CANCEL, documents.PAY):
+        ran = []
+        for each in (MISSING, sn, MISSING):
+            statements.clear()
+            await answer(client, query, {"sn": each})
+            ran.append([*statements])
+        assert ran[0]
+        assert ran[1] == ran[0] == ran[2], query
+
+
 async def test_a_number_is_exact_on_every_database(client: Client) -> None:
     sn = (await client.place())["sn"]
     likes = [

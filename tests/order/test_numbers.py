@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from domain.order import numbers
 from tests.conftest import NOW, SHANGHAI
 
-MANY = 100_000
-# Of 100,000 draws of 40 bits, one in 220 runs sees two alike; four alike would take 10^7 runs.
-ALIKE = 2
+MANY = 1_000_000
+# Of a million draws of 40 bits, two in five runs see two alike; more than these are seen in one of 10^9.
+ALIKE = 8
 
 
 def test_an_sn_is_hso_with_the_local_time_and_eight_random_characters() -> None:

@@ -140,8 +140,10 @@ async def _filled(
         if later:
             executor.settle_in_background([each for _, _, each in later])
         raise
-    for (index, load, _), value in zip(later, await gather_with_cancel(*(each[2] for each in later)), strict=True):
-        load.put(items[index][0], value)
+    if later:
+        values = await gather_with_cancel(*(each for _, _, each in later))
+        for (index, load, _), value in zip(later, values, strict=True):
+            load.put(items[index][0], value)
     return [item[0] for item in items]
 
 

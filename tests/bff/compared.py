@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
@@ -14,13 +13,15 @@ from typing import Any, ClassVar, Final
 import pytest
 import strawberry
 from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, execute
+from graphql.execution.executor import Executor
 from graphql.execution.middleware import MiddlewareManager
+from graphql.pyutils import Path
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.base import get_object_definition
 
-from bff.execution import facts
+from bff.execution import facts, loaded
 from bff.execution.again import Known
 from bff.execution.executor import CompiledExecutor
 from bff.execution.plans import Plans
@@ -30,6 +31,7 @@ from bff.graph.scalars import SCALARS
 from bff.graph.schema import Mutation, Query
 from domain.order import ports
 from domain.order.models import Order
+from tests.bff.outcomes import Outcome
 from tests.bff.stand_in import StandIn, context_of
 
 # What objects are made of, for whom something can be wrong with one.
@@ -54,27 +56,14 @@ KINDS_OF_OBJECTS: Final[dict[str, type]] = {
 }
 
 
-# What is only asked by loaders, beside fields that want one.
-LOADED: Final = frozenset({"homestay", "payment"})
-# The names in answers of fields that have one.
-LOADED_KEYS: Final = LOADED | {f"{name}Too" for name in LOADED}
-
-
-# All of an answer, in JSON, where there is nothing.
-_GONE: Final = "null"
-
-
 class LoggingInfo(strawberry.Info):
-    """Remembers each resolver that ran, as each is given one of these.
+    """Remembers each resolver that ran, as each is given one of these; but not what may be called twice."""
 
-    But not what may be called twice; and not what a loader has, of which a list asks the loader itself.
-    """
-
-    ran: ClassVar[list[object]] = []
+    ran: ClassVar[list[tuple[Any, ...]]] = []
 
     def __init__(self, _raw_info: Any, _field: Any) -> None:
         super().__init__(_raw_info, _field)
-        if not facts.PURE.items() <= _field.metadata.items() and facts.LOADED not in _field.metadata:
+        if not facts.PURE.items() <= _field.metadata.items():
             place = (str(_raw_info.parent_type), _raw_info.field_name, tuple(_raw_info.path.as_list()))
             self.ran.append((*place, repr(_raw_info.variable_values)))
 
@@ -250,43 +239,6 @@ class World:
                 patch.setattr(kind, "of", lambda value, sound=sound, wrong=wrong: WRONGS[wrong](sound(value)))
 
 
-@dataclass
-class Outcome:
-    """What came of an operation, in a form that can be compared.
-
-    Attributes:
-        data: of the answer.
-        errors: of the answer, see `_told`.
-        ran: the resolvers that ran, in order.
-        asked: what use cases were asked for, in order, but for what loaders asked.
-        loaded: what these asked for, each as often as it was.
-        cancelled: whether there was no answer.
-    """
-
-    data: str
-    errors: list[tuple[object, ...]]
-    ran: list[object]
-    asked: list[str]
-    loaded: Counter[str]
-    cancelled: bool = False
-
-    def differing(self, ours: "Outcome") -> dict[str, Any]:
-        """What is not the same in ours; of each both.
-
-        Ours asks a loader for all objects of a list at once, some turns of the loop sooner. Where all is gone, by an
-        error of something else, other fields may have failed before, or asked for something, or not; but nobody asks
-        twice.
-        """
-        raced = self.data == _GONE and bool(self.loaded or ours.loaded)
-        parts = ("data", "ran", "cancelled") if raced else ("data", "errors", "ran", "asked", "cancelled")
-        found = {part: (getattr(self, part), getattr(ours, part)) for part in parts}
-        if not raced or any(count > max(1, self.loaded[each]) for each, count in ours.loaded.items()):
-            found["loaded"] = (self.loaded, ours.loaded)
-        if raced:
-            found["has errors"] = (bool(self.errors), bool(ours.errors))
-        return {part: both for part, both in found.items() if both[0] != both[1]}
-
-
 def _error(error: GraphQLError) -> tuple[object, ...]:
     original = error.original_error
     return (
@@ -299,25 +251,19 @@ def _error(error: GraphQLError) -> tuple[object, ...]:
     )
 
 
-def _told(answer: ExecutionResult) -> list[tuple[object, ...]]:
-    """The errors by their paths: their order is that in which fields were done, of which nobody says anything.
+@contextmanager
+def _watched() -> Iterator[list[Path]]:
+    """The lists of whose objects something is loaded at once meanwhile."""
+    lists: list[Path] = []
+    fill = loaded._filled
 
-    Where an object is gone, by an error of another field of it, one of what was loaded may have come first or not.
-    """
-    paths = [(error, tuple(error.path or ())) for error in answer.errors or ()]
-    told = [
-        _error(error) for error, path in paths if not LOADED_KEYS.intersection(path) or _is_there(answer.data, path)
-    ]
-    return sorted(told, key=repr)
+    def watched(executor: Executor[Any], items: Any, loads: Any, path: Path) -> Any:
+        lists.append(path)
+        return fill(executor, items, loads, path)
 
-
-def _is_there(data: Any, path: tuple[str | int, ...]) -> bool:
-    """Whether nothing that a path leads through is gone."""
-    for key in path:
-        if data is None:
-            return False
-        data = data[key]
-    return True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loaded, "_filled", watched)
+        yield lists
 
 
 async def outcome(
@@ -342,7 +288,7 @@ async def outcome(
     known = Known.of(schema, document, None) if again and issubclass(executor, CompiledExecutor) else None
     orders = StandIn(world.orders, world.broken, world.turns)
     LoggingInfo.ran.clear()
-    with world.entered():
+    with world.entered(), _watched() as lists:
         if known is not None and issubclass(executor, CompiledExecutor):
             result: Any = known.begin(executor, {**variables}, context_of(orders), None)
         else:
@@ -366,12 +312,12 @@ async def outcome(
             await asyncio.wait(left)
     return Outcome(
         json.dumps(answer.data, default=repr),
-        _told(answer),
+        [_error(error) for error in answer.errors or ()],
         [*LoggingInfo.ran],
         # As they read: what was asked for may be any object, of this world or of the other.
-        [repr(each) for each in orders.asked if each[0] not in LOADED],
-        Counter(repr(each) for each in orders.asked if each[0] in LOADED),
+        [(each[0], repr(each)) for each in orders.asked],
         cancelled,
+        at_once=bool(lists),
     )
 
 
